@@ -1,0 +1,96 @@
+package identity
+
+import "slices"
+
+// An Operator is one that an effective statement admitted.
+type Operator struct {
+	ID     StatementID // of the statement that admitted it
+	Issuer PublicKey   // who issued that: a founder, another operator's key, or a ticket
+	Name   string      // for people; not unique
+	Keys   []PublicKey // ascending
+	Grant
+}
+
+// An Enrolment is an effective one: it names the node's operator.
+type Enrolment struct {
+	ID        StatementID // of the statement that enrolled it
+	Operator  StatementID
+	Slot      uint64 // two nodes in one slot are a fork of that author
+	Node      PublicKey
+	Rotations uint64
+}
+
+// An Invitation is an effective invite and what became of it.
+type Invitation struct {
+	ID       StatementID
+	Issuer   PublicKey
+	Redeemed StatementID // the operator it admitted; zero if none yet
+	Invite
+}
+
+// An Author is a node with what its operator grants it.
+type Author struct {
+	Enrolment
+	OperatorName string
+	Role         Role
+	Patterns     []Pattern // which keys it may write, unless Role is a reader's
+}
+
+// Operators returns the operators, ascending by ID.
+func (r *Roster) Operators() []Operator { return r.operators }
+
+// Operator returns one operator by its ID.
+func (r *Roster) Operator(id StatementID) (Operator, bool) {
+	i, ok := slices.BinarySearchFunc(r.operators, id, func(o Operator, id StatementID) int { return o.ID.Compare(id) })
+	if !ok {
+		return Operator{}, false
+	}
+	return r.operators[i], true
+}
+
+// Nodes returns the enrolled nodes, ascending by node key.
+func (r *Roster) Nodes() []Enrolment { return r.nodes }
+
+// Invitations returns the effective invites, redeemed or not, ascending by ID.
+func (r *Roster) Invitations() []Invitation { return r.invites }
+
+// Policy returns the effective policy rules in order of precedence: of the
+// rules that match a key, the first holds.
+func (r *Roster) Policy() []PolicyRule { return r.rules }
+
+// PolicyOf returns the rule that holds for key, or false if none matches.
+func (r *Roster) PolicyOf(key []byte) (PolicyRule, bool) {
+	for _, rule := range r.rules {
+		if rule.Pattern.Match(key) {
+			return rule, true
+		}
+	}
+	return PolicyRule{}, false
+}
+
+// Len returns how many entries the roster holds: statements, effective or not,
+// a redeem once for each author that carried it.
+func (r *Roster) Len() int { return len(r.entries) }
+
+// Statement returns a carried statement by its ID, effective or not, or nil.
+func (r *Roster) Statement(id StatementID) *Statement {
+	i, ok := slices.BinarySearchFunc(r.entries, id, func(e entry, id StatementID) int { return e.statement.id.Compare(id) })
+	if ok {
+		return r.entries[i].statement
+	}
+	return nil
+}
+
+// Next returns seq and prev for the issuer's next statement: those that follow
+// its carried statement of the greatest seq (and, if its chain forks there, the
+// least ID).
+func (r *Roster) Next(issuer PublicKey) (seq uint64, prev *StatementID) {
+	seq = 1
+	for _, e := range r.entries {
+		if s := e.statement; s.Issuer == issuer && s.Seq >= seq && r.counts(e) {
+			id := s.id
+			seq, prev = s.Seq+1, &id
+		}
+	}
+	return seq, prev
+}
