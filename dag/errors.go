@@ -16,5 +16,26 @@ var (
 	ErrTooLarge = errors.New("dag: larger than its bound")
 )
 
-// ErrID says that a text is not an op ID.
-var ErrID = errors.New("dag: not an op ID")
+// Errors of decoding and signing.
+var (
+	// ErrID says that a text is not an op ID.
+	ErrID = errors.New("dag: not an op ID")
+	// ErrLimit says that something exceeds its bound in limits.go.
+	ErrLimit = errors.New("dag: over a limit")
+	// ErrWrite says that a write breaks the form of docs/op.md section 5.
+	ErrWrite = errors.New("dag: malformed write")
+	// ErrBody says that a body container breaks the form of docs/op.md section 4.
+	ErrBody = errors.New("dag: malformed body")
+	// ErrForkProof says that two blocks do not prove a fork.
+	ErrForkProof = errors.New("dag: not a proof of a fork")
+)
+
+// Errors of a [Graph] and a [Pool].
+var (
+	// ErrDuplicate says that the graph, or the pool, already holds the op.
+	ErrDuplicate = errors.New("dag: op already present")
+	// ErrFull says that the graph holds as many ops as it ever can.
+	ErrFull = errors.New("dag: graph is full")
+	// ErrPoolFull says that the pool has no room that the peer may take.
+	ErrPoolFull = errors.New("dag: pool of pending ops is full")
+)

@@ -2,6 +2,7 @@ package dag
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 
 	"github.com/ipfs/go-cid"
@@ -62,3 +63,6 @@ func ParseID(s string) (ID, error) {
 	}
 	return ID(mh[2:]), nil
 }
+
+// blockID returns the ID of a block.
+func blockID(block []byte) ID { return sha256.Sum256(block) }

@@ -1,0 +1,122 @@
+package dag
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math/bits"
+
+	"github.com/causeway-sync/causeway/identity/dagcbor"
+)
+
+// A Body holds an op's transactions and statements, each in its encoding. The
+// zero Body is that of an op without a body.
+type Body struct {
+	Transactions [][]byte // each the encoding of a [Transaction]
+	Statements   [][]byte // each the encoding of an identity.Statement
+}
+
+// Empty reports whether there is nothing in the body.
+func (b Body) Empty() bool { return len(b.Transactions) == 0 && len(b.Statements) == 0 }
+
+// Encode returns the body container, nil if the body is empty.
+func (b Body) Encode() []byte {
+	if b.Empty() {
+		return nil
+	}
+	n := 1 + 2*5
+	for _, list := range [...][][]byte{b.Transactions, b.Statements} {
+		for _, item := range list {
+			n += 5 + len(item)
+		}
+	}
+	out := dagcbor.AppendArray(make([]byte, 0, n), 2)
+	for _, list := range [...][][]byte{b.Transactions, b.Statements} {
+		out = dagcbor.AppendArray(out, len(list))
+		for _, item := range list {
+			out = dagcbor.AppendBytes(out, item)
+		}
+	}
+	return out
+}
+
+// DecodeBody parses a body container. Empty input is the empty Body; a
+// container that holds nothing is refused, since it would be a second encoding of it.
+// The items alias b; their own form is not looked at. Errors wrap [ErrBody] or [ErrLimit].
+func DecodeBody(b []byte) (Body, error) {
+	if len(b) == 0 {
+		return Body{}, nil
+	}
+	if len(b) > MaxBody {
+		return Body{}, fmt.Errorf("%w: body of %d bytes", ErrLimit, len(b))
+	}
+	d := dagcbor.NewDecoder(b)
+	d.Tuple(2)
+	body := Body{
+		Transactions: readItems(d, MaxTransactions, MaxBody),
+		Statements:   readItems(d, MaxStatements, MaxStatement),
+	}
+	if err := d.Finish(); err != nil {
+		return Body{}, fmt.Errorf("%w: %w", limitOr(err, ErrBody), err)
+	}
+	if body.Empty() {
+		return Body{}, fmt.Errorf("%w: a container of nothing", ErrBody)
+	}
+	return body, nil
+}
+
+func readItems(d *dagcbor.Decoder, most, longest int) [][]byte {
+	n := d.Array(most)
+	if n == 0 {
+		return nil
+	}
+	items := make([][]byte, n)
+	for i := range items {
+		items[i] = d.Bytes(longest)
+	}
+	return items
+}
+
+// Roots returns the Merkle roots over the transactions and over the
+// statements, nil for an empty list (docs/op.md section 3).
+func (b Body) Roots() (transactions, statements *[32]byte) {
+	return merkleRoot(b.Transactions), merkleRoot(b.Statements)
+}
+
+// merkleRoot returns the root of RFC 6962 section 2.1, nil for no items. It
+// adds leaves from the left and joins two complete subtrees of the same height
+// as soon as there are two, which leaves one subtree for each one bit of the
+// count; joining those from the right gives the same tree as splitting at the
+// largest power of two.
+func merkleRoot(items [][]byte) *[32]byte {
+	if len(items) == 0 {
+		return nil
+	}
+	var stack [bits.UintSize][32]byte
+	top := 0
+	h := sha256.New()
+	for i, item := range items {
+		h.Reset()
+		h.Write([]byte{0})
+		h.Write(item)
+		h.Sum(stack[top][:0])
+		top++
+		for n := i + 1; n&1 == 0; n >>= 1 {
+			stack[top-2] = merkleNode(stack[top-2], stack[top-1])
+			top--
+		}
+	}
+	for top > 1 {
+		stack[top-2] = merkleNode(stack[top-2], stack[top-1])
+		top--
+	}
+	root := stack[0]
+	return &root
+}
+
+func merkleNode(left, right [32]byte) [32]byte {
+	var b [65]byte
+	b[0] = 1
+	copy(b[1:], left[:])
+	copy(b[33:], right[:])
+	return sha256.Sum256(b[:])
+}

@@ -1,0 +1,198 @@
+package dag
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/causeway-sync/causeway/identity"
+)
+
+// A Graph is a set of valid ops, closed under the past: whenever it holds an
+// op it holds the op's parents. It keeps headers and causality, not blocks or
+// bodies.
+//
+// A Graph is safe for one writer and many readers at a time; concurrent calls
+// of Add wait for each other. Readers are held up only while a checked op is
+// linked in, not while it is checked.
+type Graph struct {
+	writer sync.Mutex // held by Add throughout
+
+	mu       sync.RWMutex // guards all below; the writer may read without it
+	mesh     *ID          // nil until known
+	founding *Op
+	ops      map[ID]*Op
+	heads    []*Op // ascending by ID
+	chains   []*chain
+	authors  map[identity.PublicKey]*author
+	forks    []Fork
+	roster   *identity.Roster // of all ops
+	maxEpoch uint64
+
+	unions map[[2]*identity.Roster]*identity.Roster // the writer's only
+}
+
+// A chain is a list of ops of one author, each the prev of the next.
+type chain struct {
+	author *author
+	ops    []*Op // never empty; position is the index
+}
+
+// An author is what a graph knows of the owner of a key.
+type author struct {
+	key    identity.PublicKey
+	chains []uint32 // in order of arrival; more than one after a fork
+}
+
+// NewGraph returns an empty graph. The first op added must be a founding op,
+// whose mesh the graph is then of.
+func NewGraph() *Graph {
+	return &Graph{
+		ops:     make(map[ID]*Op),
+		authors: make(map[identity.PublicKey]*author),
+		roster:  identity.EmptyRoster(),
+		unions:  make(map[[2]*identity.Roster]*identity.Roster),
+	}
+}
+
+// NewGraphOf returns an empty graph of the mesh whose founding op has that
+// ID: it refuses every other founding op. A joiner uses it, since it knows the
+// mesh from its ticket before any peer can tell it otherwise.
+func NewGraphOf(mesh ID) *Graph {
+	g := NewGraph()
+	g.mesh = &mesh
+	return g
+}
+
+// Get returns the op with that ID, if the graph holds it.
+func (g *Graph) Get(id ID) (*Op, bool) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	o, ok := g.ops[id]
+	return o, ok
+}
+
+// Len returns the number of ops.
+func (g *Graph) Len() int {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return len(g.ops)
+}
+
+// Founding returns the founding op, nil if the graph is empty.
+func (g *Graph) Founding() *Op {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.founding
+}
+
+// Mesh returns the ID of the founding op, and whether it is known.
+func (g *Graph) Mesh() (ID, bool) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.mesh == nil {
+		return ID{}, false
+	}
+	return *g.mesh, true
+}
+
+// Heads returns the ops that are in no other op's past, ascending by ID. The
+// slice is the caller's.
+func (g *Graph) Heads() []*Op {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return slices.Clone(g.heads)
+}
+
+// Authors returns the authors of all ops, ascending. The slice is the caller's.
+func (g *Graph) Authors() []identity.PublicKey {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	keys := make([]identity.PublicKey, 0, len(g.authors))
+	for key := range g.authors {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, identity.PublicKey.Compare)
+	return keys
+}
+
+// Tips returns the author's ops that are prev of no other op, ascending by
+// ID: one for an honest author, one for each branch of a forker, none for an
+// author of no op. The slice is the caller's.
+func (g *Graph) Tips(key identity.PublicKey) []*Op {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	a, ok := g.authors[key]
+	if !ok {
+		return nil
+	}
+	// A branch begins another chain only where its prev already has a
+	// successor, so the last op of every chain is a tip.
+	tips := make([]*Op, len(a.chains))
+	for i, c := range a.chains {
+		ops := g.chains[c].ops
+		tips[i] = ops[len(ops)-1]
+	}
+	slices.SortFunc(tips, byID)
+	return tips
+}
+
+// Forked reports whether the graph holds a fork of the author's.
+func (g *Graph) Forked(key identity.PublicKey) bool {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	a, ok := g.authors[key]
+	return ok && len(a.chains) > 1
+}
+
+// Forks returns the forks found so far, in the order of arrival: for each op
+// that began another branch, one pair that proves it. The slice is the caller's.
+func (g *Graph) Forks() []Fork {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return slices.Clone(g.forks)
+}
+
+// OpRoster returns the roster of o's past and o's own statements: what an op
+// with o as its only parent is judged by.
+func (g *Graph) OpRoster(o *Op) *identity.Roster { return o.roster }
+
+// Roster returns the roster of all ops, which is that of the heads; the
+// empty roster if there are none.
+func (g *Graph) Roster() *identity.Roster {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.roster
+}
+
+// MaxEpoch returns the greatest epoch claimed by any op, 0 if there is none.
+func (g *Graph) MaxEpoch() uint64 {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.maxEpoch
+}
+
+// Since returns all ops that are neither in known nor in the past of any op
+// of known, in causal order: an op after all its parents. The order is by
+// (depth, ID), the same on every node. With no known ops it returns all. The
+// slice is the caller's. It takes time in proportion to the result, the number
+// of chains and of known ops, not to the size of the graph.
+func (g *Graph) Since(known []*Op) []*Op {
+	var have *clock
+	for _, o := range known {
+		have = union(have, o.past).raise(o.chain, o.pos+1)
+	}
+	g.mu.RLock()
+	n := 0
+	for i, c := range g.chains {
+		n += len(c.ops) - int(have.get(uint32(i)))
+	}
+	since := make([]*Op, 0, n)
+	for i, c := range g.chains {
+		since = append(since, c.ops[have.get(uint32(i)):]...)
+	}
+	g.mu.RUnlock()
+	slices.SortFunc(since, compareOps)
+	return since
+}
+
+func byID(a, b *Op) int { return a.id.Compare(b.id) }

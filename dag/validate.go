@@ -1,0 +1,277 @@
+package dag
+
+import (
+	"errors"
+
+	"github.com/causeway-sync/causeway/identity"
+)
+
+// check applies the rules of docs/op.md section 3 that look at the past, in
+// their order, and returns the op they make of s. It changes nothing in the graph.
+func (g *Graph) check(s *Signed) (*Op, error) {
+	h := s.Header()
+	parents, err := g.lookup(h.Parents)
+	if err != nil {
+		return nil, err
+	}
+	o := &Op{
+		id:         s.id,
+		seq:        h.Seq,
+		depth:      h.Depth,
+		wall:       h.Wall,
+		bytes:      h.Bytes,
+		writes:     h.Writes,
+		size:       uint32(h.Size), // at most MaxBody since Decode
+		statements: h.Statements != nil,
+	}
+	refusal := g.checkRules(o, parents, s)
+	if refusal != nil {
+		refusal.ID = s.id
+		return nil, refusal
+	}
+	return o, nil
+}
+
+// lookup returns the ops with those IDs, or a *MissingError for those that
+// the graph does not hold.
+func (g *Graph) lookup(ids []ID) ([]*Op, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	ops := make([]*Op, len(ids))
+	var missing []ID
+	for i, id := range ids {
+		o, ok := g.ops[id]
+		if !ok {
+			missing = append(missing, id)
+		}
+		ops[i] = o
+	}
+	if len(missing) > 0 {
+		return nil, &MissingError{IDs: missing}
+	}
+	return ops, nil
+}
+
+func (g *Graph) checkRules(o *Op, parents []*Op, s *Signed) *Refusal {
+	h := s.Header()
+	if h.Mesh == nil {
+		return g.checkFounding(o, s)
+	}
+	if g.mesh == nil || *h.Mesh != *g.mesh {
+		return refusef(ReasonMesh, "mesh %v", *h.Mesh)
+	}
+	if refusal := checkParents(parents); refusal != nil {
+		return refusal
+	}
+	if refusal := g.checkPrev(o, parents, h); refusal != nil {
+		return refusal
+	}
+	if refusal := g.checkOwnPast(o); refusal != nil {
+		return refusal
+	}
+	if refusal := checkCounts(o, s, h, parents); refusal != nil {
+		return refusal
+	}
+	roster := parents[0].roster
+	for _, p := range parents[1:] {
+		roster = g.union(roster, p.roster)
+	}
+	if refusal := checkGrants(roster, s); refusal != nil {
+		return refusal
+	}
+	o.roster = roster.With(carried(s)...)
+	return nil
+}
+
+// checkFounding is rule 1 for an op without a mesh. Its totals and writes are
+// then judged as every other op's, by the roster its own statements make.
+func (g *Graph) checkFounding(o *Op, s *Signed) *Refusal {
+	h := s.Header()
+	if len(h.Parents) > 0 || h.Prev != nil || h.Depth != 1 || h.Epoch != 0 || h.Statements == nil {
+		return refusef(ReasonFounding, "%d parents, seq %d, depth %d, epoch %d, %d statements",
+			len(h.Parents), h.Seq, h.Depth, h.Epoch, len(s.statements))
+	}
+	roster := identity.EmptyRoster().With(carried(s)...)
+	if _, ok := roster.Author(h.Author); !ok {
+		return refusef(ReasonFounder, "author %v", h.Author)
+	}
+	if g.mesh != nil && *g.mesh != s.id {
+		return refusef(ReasonMesh, "a founding op of its own")
+	}
+	o.author = &author{key: h.Author}
+	o.roster = roster
+	g.place(o)
+	if refusal := checkCounts(o, s, h, nil); refusal != nil {
+		return refusal
+	}
+	return checkGrants(roster, s)
+}
+
+// checkParents is rule 2: at least one, none in the past of another.
+func checkParents(parents []*Op) *Refusal {
+	if len(parents) == 0 {
+		return refusef(ReasonNoParents, "only the founding op has none")
+	}
+	for _, p := range parents {
+		for _, q := range parents {
+			if p.InPast(q) {
+				return refusef(ReasonAntichain, "%v is in the past of %v", q.id, p.id)
+			}
+		}
+	}
+	return nil
+}
+
+// checkPrev is rules 3 and 4, prev is a past op of the same author, the one
+// before in seq. It fills in the op's place in causality.
+func (g *Graph) checkPrev(o *Op, parents []*Op, h *Header) *Refusal {
+	var prev *Op
+	if h.Prev != nil {
+		prev = g.ops[*h.Prev] // if it is not here, it is in no op's past
+		if prev == nil || !inPastOf(parents, prev) {
+			return refusef(ReasonPrevPast, "prev %v", *h.Prev)
+		}
+		if prev.author.key != h.Author {
+			return refusef(ReasonPrevAuthor, "prev is of %v", prev.author.key)
+		}
+		if h.Seq != prev.seq+1 {
+			return refusef(ReasonSeq, "seq %d after %d", h.Seq, prev.seq)
+		}
+		o.author = prev.author
+	} else if o.author = g.authors[h.Author]; o.author == nil {
+		o.author = &author{key: h.Author}
+	}
+	o.prev[0] = prev
+	if len(parents) > 1 || parents[0] != prev {
+		o.parents = parents
+	}
+	g.place(o)
+	for _, p := range parents {
+		o.past = union(o.past, p.past)
+	}
+	for _, p := range parents {
+		if p.chain != o.chain {
+			o.past = o.past.raise(p.chain, p.pos+1)
+		}
+	}
+	return nil
+}
+
+// inPastOf reports whether a is one of ops or in the past of one.
+func inPastOf(ops []*Op, a *Op) bool {
+	for _, o := range ops {
+		if o == a || o.InPast(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkOwnPast is rule 5: of its author, the op's past holds only prev and
+// prev's chain. What prev's past holds of the author is that chain, since prev
+// is valid, so that only what the op's past holds beyond it is to be looked at.
+func (g *Graph) checkOwnPast(o *Op) *Refusal {
+	if o.author.chains == nil {
+		return nil // the author's first op
+	}
+	var before *clock
+	prevChain, prevCount := o.chain, uint32(0)
+	if prev := o.prev[0]; prev != nil {
+		before = prev.past
+		prevChain, prevCount = prev.chain, prev.pos+1
+	}
+	var found *Op
+	over(o.past, before, func(c, n, _ uint32) bool {
+		if g.chains[c].author != o.author || c == prevChain && n <= prevCount || c == o.chain {
+			return true
+		}
+		found = g.chains[c].ops[n-1]
+		return false
+	})
+	if found != nil {
+		return refusef(ReasonForkedPast, "%v is not on the chain of prev", found.id)
+	}
+	return nil
+}
+
+// checkCounts is rules 6 to 8: depth, epoch and running totals.
+func checkCounts(o *Op, s *Signed, h *Header, parents []*Op) *Refusal {
+	var depth, epoch uint64
+	for _, p := range parents {
+		depth = max(depth, p.depth)
+		epoch = max(epoch, p.MaxEpoch())
+	}
+	if h.Depth != depth+1 {
+		return refusef(ReasonDepth, "depth %d, want %d", h.Depth, depth+1)
+	}
+	if h.Epoch != 0 {
+		if h.Epoch != epoch+1 || h.Epoch > MaxEpoch {
+			return refusef(ReasonEpoch, "epoch %d after %d", h.Epoch, epoch)
+		}
+		epoch = h.Epoch
+	}
+	o.epoch, o.maxEpoch = uint32(h.Epoch), uint32(epoch)
+	var bytes, writes uint64
+	if prev := o.prev[0]; prev != nil {
+		bytes, writes = prev.bytes, prev.writes
+	}
+	if h.Bytes != bytes+h.Size {
+		return refusef(ReasonBytes, "%d bytes, want %d", h.Bytes, bytes+h.Size)
+	}
+	if n := uint64(s.writes); h.Writes != writes+n {
+		return refusef(ReasonWrites, "%d writes, want %d", h.Writes, writes+n)
+	}
+	return nil
+}
+
+// checkGrants is rule 9: the author is enrolled, and its role and grant allow every write.
+func checkGrants(roster *identity.Roster, s *Signed) *Refusal {
+	node := s.header.Author
+	if _, ok := roster.Author(node); !ok {
+		return refusef(ReasonNotEnrolled, "author %v", node)
+	}
+	for _, t := range s.transactions {
+		for i := range t {
+			var err error
+			if w := &t[i]; w.Kind == DeleteRange {
+				err = roster.MayWriteRange(node, w.Key, w.End)
+			} else {
+				err = roster.MayWrite(node, w.Key)
+			}
+			if err != nil {
+				return grantRefusal(err)
+			}
+		}
+	}
+	return nil
+}
+
+func grantRefusal(err error) *Refusal {
+	switch {
+	case errors.Is(err, identity.ErrReader):
+		return &Refusal{Reason: ReasonReader, Detail: err}
+	case errors.Is(err, identity.ErrNotEnrolled):
+		return &Refusal{Reason: ReasonNotEnrolled, Detail: err}
+	}
+	return &Refusal{Reason: ReasonGrant, Detail: err}
+}
+
+// carried returns the statements of s as the roster takes them.
+func carried(s *Signed) []identity.Carried {
+	if len(s.statements) == 0 {
+		return nil
+	}
+	list := make([]identity.Carried, len(s.statements))
+	for i, statement := range s.statements {
+		list[i] = identity.Carried{
+			Statement: statement,
+			Op:        s.id,
+			Author:    s.header.Author,
+			Seq:       s.header.Seq,
+			Index:     i,
+			Founding:  s.header.Mesh == nil,
+		}
+	}
+	return list
+}
