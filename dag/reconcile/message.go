@@ -1,8 +1,6 @@
 package reconcile
 
 import (
-	"fmt"
-
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/identity"
 	"github.com/causeway-sync/causeway/identity/dagcbor"
@@ -88,8 +86,8 @@ type fin struct{ satisfied bool }
 const (
 	anchorOpSize = 1 + 34 + 1
 	tipSize      = 1 + 34 + 9 + 34 + 1
-	batchHead    = 2 + 3         // the message's array and kind, the list's array
-	opHead       = 1 + 5 + 5     // the pair's array, two lengths
+	batchHead    = 2 + 3     // the message's array and kind, the list's array
+	opHead       = 1 + 5 + 5 // the pair's array, two lengths
 )
 
 func (s *summary) encode() []byte {
@@ -138,8 +136,8 @@ func (m *batch) encode() []byte {
 func (op encodedOp) size() int { return opHead + len(op.block) + len(op.body) }
 
 func (m doneMessage) encode() []byte { return encodeFlag(kindDone, m.more) }
-func (m fin) encode() []byte  { return encodeFlag(kindFin, m.satisfied) }
-func (ask) encode() []byte    { return dagcbor.AppendUint(dagcbor.AppendArray(nil, 1), uint64(kindAsk)) }
+func (m fin) encode() []byte         { return encodeFlag(kindFin, m.satisfied) }
+func (ask) encode() []byte           { return dagcbor.AppendUint(dagcbor.AppendArray(nil, 1), uint64(kindAsk)) }
 
 func encodeFlag(k kind, v bool) []byte {
 	b := dagcbor.AppendArray(make([]byte, 0, 3), 2)
