@@ -1,0 +1,30 @@
+// Package admin is the node's administrative interface: HTTP with JSON bodies
+// over a unix socket in the node's data directory, the server and the client.
+//
+// Whoever may open the socket may ask everything it offers: there is no further
+// authentication. The socket has mode 0600, and the server moreover asks the
+// kernel who connected and turns away every user but its own and root. It is
+// reachable from no network. Nothing secret passes through it: an invitation
+// is signed by the client, which has the operator's key; the node only says
+// what it must name.
+//
+// The paths carry a version; within /v0 fields are added, never changed or
+// removed:
+//
+//	GET /v0/status                        Status
+//	GET /v0/peers                         {"peers": [Peer…]}
+//	GET /v0/members                       {"members": [Member…]}
+//	GET /v0/invite-site?issuer=ed25519:…  InviteSite
+//	GET /v0/dag/heads                     {"ops": [Op…]}
+//	GET /v0/dag/log?limit=N               {"ops": [Op…]}, children before their parents
+//	GET /v0/dag/ops/{id}                  OpDetail
+//
+// A failed request answers {"error": {"code", "message"}}; the client turns
+// the code back into the sentinel errors of this package.
+//
+// Requests, answers and the number of requests at work are bounded, see
+// limits.go. The interface is for people and their scripts, not for the data
+// path: an answer about the DAG may walk all of it.
+//
+// Its user's page is docs/admin.md.
+package admin

@@ -1,0 +1,144 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"syscall"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
+)
+
+// Client asks the node that serves a data directory. It is safe for concurrent
+// use. Every method returns an error that wraps ErrNotRunning if no node
+// answers, and otherwise those of the node (see errors.go).
+type Client struct {
+	dataDir string
+	http    *http.Client
+}
+
+// NewClient returns a client of the node on dataDir. It does not connect yet.
+func NewClient(dataDir string) *Client {
+	c := &Client{dataDir: dataDir}
+	c.http = &http.Client{
+		Timeout: RequestTimeout,
+		Transport: &http.Transport{
+			DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) },
+			DisableKeepAlives: true, // one request to a connection: nothing to close
+		},
+	}
+	return c
+}
+
+// dial connects to the node's socket.
+func (c *Client) dial(ctx context.Context) (net.Conn, error) {
+	path, err := findSocket(c.dataDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotRunning
+	}
+	if err != nil {
+		return nil, err
+	}
+	conn, err := dial(ctx, path)
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotRunning
+	}
+	return conn, err
+}
+
+// Status returns the node's status.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var st Status
+	err := c.get(ctx, "/v0/status", &st)
+	return st, err
+}
+
+// Peers returns the node's peers, by ID.
+func (c *Client) Peers(ctx context.Context) ([]Peer, error) {
+	var l peerList
+	err := c.get(ctx, "/v0/peers", &l)
+	return l.Peers, err
+}
+
+// Members returns the operators of the mesh and their nodes.
+func (c *Client) Members(ctx context.Context) ([]Member, error) {
+	var l memberList
+	err := c.get(ctx, "/v0/members", &l)
+	return l.Members, err
+}
+
+// InviteSite asks what an invitation by issuer must name. Errors: ErrDenied if
+// issuer is no key of an admin operator, ErrNotReady before the first sync.
+func (c *Client) InviteSite(ctx context.Context, issuer identity.PublicKey) (InviteSite, error) {
+	var site InviteSite
+	err := c.get(ctx, "/v0/invite-site?issuer="+url.QueryEscape(issuer.String()), &site)
+	return site, err
+}
+
+// Heads returns the heads of the node's DAG, ascending by ID.
+func (c *Client) Heads(ctx context.Context) ([]Op, error) {
+	var l opList
+	err := c.get(ctx, "/v0/dag/heads", &l)
+	return l.Ops, err
+}
+
+// Log returns the limit latest ops, children before their parents; 0 means
+// DefaultLogOps.
+func (c *Client) Log(ctx context.Context, limit int) ([]Op, error) {
+	path := "/v0/dag/log"
+	if limit != 0 {
+		path += "?limit=" + strconv.Itoa(limit)
+	}
+	var l opList
+	err := c.get(ctx, path, &l)
+	return l.Ops, err
+}
+
+// Op returns one op with its body. An ID the node does not know is ErrNotFound.
+func (c *Client) Op(ctx context.Context, id dag.ID) (OpDetail, error) {
+	var d OpDetail
+	err := c.get(ctx, "/v0/dag/ops/"+id.String(), &d)
+	return d, err
+}
+
+// get sends one request and decodes its answer into v.
+func (c *Client) get(ctx context.Context, path string, v any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://causeway"+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if errors.Is(err, ErrNotRunning) {
+			return fmt.Errorf("%w: %s", ErrNotRunning, c.dataDir)
+		}
+		return fmt.Errorf("admin socket of %s: %w", c.dataDir, err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, MaxResponseBytes+1))
+	if err != nil {
+		return fmt.Errorf("admin socket of %s: %w", c.dataDir, err)
+	}
+	if len(b) > MaxResponseBytes {
+		return fmt.Errorf("admin socket of %s: the answer exceeds %d bytes", c.dataDir, MaxResponseBytes)
+	}
+	if resp.StatusCode != http.StatusOK {
+		var w wireError
+		if err := json.Unmarshal(b, &w); err != nil {
+			return fmt.Errorf("admin socket of %s: %s", c.dataDir, resp.Status)
+		}
+		return decodeError(resp.StatusCode, w)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("admin socket of %s: %w", c.dataDir, err)
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package admin
+
+import (
+	"container/heap"
+	"slices"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
+)
+
+// Heads returns the heads of g, ascending by ID.
+func Heads(g *dag.Graph) []Op {
+	roster := g.Roster()
+	ops := []Op{}
+	for _, h := range g.Heads() {
+		ops = append(ops, NewOp(h, roster))
+	}
+	return ops
+}
+
+// Latest returns the limit ops of g that are deepest, children before their
+// parents. It takes time by limit and the ops' parents, not by the size of g.
+func Latest(g *dag.Graph, limit int) []Op {
+	roster := g.Roster()
+	next := &deepest{}
+	seen := make(map[dag.ID]bool)
+	push := func(op *dag.Op) {
+		if id := op.ID(); !seen[id] {
+			seen[id] = true
+			heap.Push(next, op)
+		}
+	}
+	for _, h := range g.Heads() {
+		push(h)
+	}
+	ops := []Op{}
+	for len(ops) < limit && next.Len() > 0 {
+		op := heap.Pop(next).(*dag.Op)
+		ops = append(ops, NewOp(op, roster))
+		for _, p := range op.Parents() {
+			push(p)
+		}
+	}
+	return ops
+}
+
+// deepest is a heap of ops: greatest depth first, then the greatest ID. A
+// parent is less deep than its children, so it comes after them.
+type deepest []*dag.Op
+
+// Len, Less, Swap, Push and Pop implement heap.Interface.
+func (d deepest) Len() int { return len(d) }
+
+func (d deepest) Less(i, j int) bool {
+	if a, b := d[i].Depth(), d[j].Depth(); a != b {
+		return a > b
+	}
+	return d[i].ID().Compare(d[j].ID()) > 0
+}
+
+func (d deepest) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
+
+func (d *deepest) Push(x any) { *d = append(*d, x.(*dag.Op)) }
+
+func (d *deepest) Pop() any {
+	last := (*d)[len(*d)-1]
+	*d = (*d)[:len(*d)-1]
+	return last
+}
+
+// Members returns the operators of r and their nodes, in r's order.
+func Members(r *identity.Roster) []Member {
+	nodes := make(map[identity.StatementID][]identity.PublicKey)
+	for _, n := range r.Nodes() {
+		nodes[n.Operator] = append(nodes[n.Operator], n.Node)
+	}
+	ms := []Member{}
+	for _, o := range r.Operators() {
+		slices.SortFunc(nodes[o.ID], identity.PublicKey.Compare)
+		m := Member{ID: o.ID, Name: o.Name, Role: o.Role, Slots: o.Grant.Nodes, Patterns: o.Patterns, Nodes: nodes[o.ID]}
+		if m.Patterns == nil {
+			m.Patterns = []identity.Pattern{}
+		}
+		if m.Nodes == nil {
+			m.Nodes = []identity.PublicKey{}
+		}
+		ms = append(ms, m)
+	}
+	return ms
+}

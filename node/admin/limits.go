@@ -1,0 +1,32 @@
+package admin
+
+import "time"
+
+// Bounds of the interface. They protect the node from a script gone wild;
+// nobody but the node's own user and root reaches the socket.
+const (
+	// MaxRequestBytes bounds a request's head, its path included; bodies are
+	// not read. The longest honest path names an op or a key.
+	MaxRequestBytes = 16 << 10
+
+	// MaxResponseBytes bounds what the client reads of an answer: an op's body
+	// of 4 MiB may be all smallest writes of some 6 bytes, which take some 40
+	// each as JSON.
+	MaxResponseBytes = 64 << 20
+
+	// MaxRequests bounds the requests at work at one time. Further ones are
+	// answered ErrBusy at once.
+	MaxRequests = 32
+
+	// DefaultLogOps and MaxLogOps are the number of ops a log answer holds if
+	// none is asked for, and at most.
+	DefaultLogOps = 20
+	MaxLogOps     = 1000
+
+	// RequestTimeout bounds the time of one request, the answer's sending
+	// included.
+	RequestTimeout = 30 * time.Second
+
+	// shutdownTimeout is how long Close waits for requests at work.
+	shutdownTimeout = 5 * time.Second
+)

@@ -1,0 +1,121 @@
+package admin
+
+import (
+	"time"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
+)
+
+// Op is an operation's header, for people. Wall is its author's clock and
+// proves nothing.
+type Op struct {
+	ID       dag.ID             `json:"id"`
+	Author   identity.PublicKey `json:"author"`
+	Operator string             `json:"operator"` // of the author; empty if unknown
+	Seq      uint64             `json:"seq"`
+	Depth    uint64             `json:"depth"`
+	Epoch    uint64             `json:"epoch"` // claimed by this op; 0: none
+	Wall     time.Time          `json:"wall"`
+	Parents  []dag.ID           `json:"parents"`
+}
+
+// OpDetail is an operation with its body.
+type OpDetail struct {
+	Op
+	Prev         *dag.ID           `json:"prev"`         // nil for an author's first op
+	BlockBytes   int               `json:"block_bytes"`  // length of the signed header
+	BodyBytes    int               `json:"body_bytes"`   // length of the body
+	Transactions [][]Write         `json:"transactions"` // in order
+	Statements   []StatementDetail `json:"statements"`   // in order
+}
+
+// Write is one write of a transaction.
+type Write struct {
+	Kind   string `json:"kind"` // put, delete or delete-range
+	Key    []byte `json:"key"`
+	End    []byte `json:"end,omitempty"`   // of a delete-range; empty: no upper bound
+	Value  []byte `json:"value,omitempty"` // of a put
+	Leased bool   `json:"leased,omitempty"`
+}
+
+// StatementDetail names a statement that an op carries.
+type StatementDetail struct {
+	ID     identity.StatementID `json:"id"`
+	Kind   string               `json:"kind"`
+	Issuer identity.PublicKey   `json:"issuer"`
+}
+
+// NewOp returns the summary of op.
+func NewOp(op *dag.Op, roster *identity.Roster) Op {
+	o := Op{
+		ID:      op.ID(),
+		Author:  op.Author(),
+		Seq:     op.Seq(),
+		Depth:   op.Depth(),
+		Epoch:   op.Epoch(),
+		Wall:    time.UnixMilli(int64(op.Wall())).UTC(),
+		Parents: []dag.ID{},
+	}
+	if a, ok := roster.Author(op.Author()); ok {
+		o.Operator = a.OperatorName
+	}
+	for _, p := range op.Parents() {
+		o.Parents = append(o.Parents, p.ID())
+	}
+	return o
+}
+
+// NewOpDetail returns what op's block and body hold. Both must be those that
+// the op was delivered with; the error is for stored bytes that no longer decode.
+func NewOpDetail(op *dag.Op, roster *identity.Roster, block, body []byte) (OpDetail, error) {
+	u, err := dag.Decode(block, body)
+	if err != nil {
+		return OpDetail{}, err
+	}
+	d := OpDetail{
+		Op:           NewOp(op, roster),
+		Prev:         u.Header().Prev,
+		BlockBytes:   len(block),
+		BodyBytes:    len(body),
+		Transactions: [][]Write{},
+		Statements:   []StatementDetail{},
+	}
+	if len(body) == 0 {
+		return d, nil
+	}
+	parts, err := dag.DecodeBody(body)
+	if err != nil {
+		return OpDetail{}, err
+	}
+	for _, b := range parts.Transactions {
+		t, err := dag.DecodeTransaction(b)
+		if err != nil {
+			return OpDetail{}, err
+		}
+		d.Transactions = append(d.Transactions, newWrites(t))
+	}
+	for _, b := range parts.Statements {
+		s, err := identity.DecodeStatement(b)
+		if err != nil {
+			return OpDetail{}, err
+		}
+		d.Statements = append(d.Statements, StatementDetail{ID: s.ID(), Kind: s.Kind().String(), Issuer: s.Issuer})
+	}
+	return d, nil
+}
+
+// newWrites returns the writes of t for people.
+func newWrites(t dag.Transaction) []Write {
+	ws := make([]Write, len(t))
+	for i, w := range t {
+		ws[i] = Write{Kind: "put", Key: w.Key, Value: w.Value, Leased: w.Leased}
+		switch w.Kind {
+		case dag.DeleteFinal, dag.DeleteObserved:
+			ws[i].Kind = "delete"
+		case dag.DeleteRange:
+			ws[i].Kind, ws[i].End = "delete-range", w.End
+		}
+	}
+	return ws
+}

@@ -1,0 +1,94 @@
+package admin
+
+import (
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
+)
+
+// Status is what a node says of itself.
+type Status struct {
+	Mesh     dag.ID             `json:"mesh"`     // the founding op
+	Node     identity.PublicKey `json:"node"`     // this node's key
+	Name     string             `json:"name"`     // as etcd's --name; local
+	Operator string             `json:"operator"` // the name of the operator that enrolled it; empty until that is known
+	Version  string             `json:"version"`  // of the program
+	Ready    bool               `json:"ready"`    // clients are served
+	// Superseded says that another disk or machine writes with this node's
+	// key: this one refuses every write.
+	Superseded bool `json:"superseded"`
+
+	Heads           []dag.ID  `json:"heads"`            // ascending
+	Ops             uint64    `json:"ops"`              // delivered operations
+	Forks           int       `json:"forks"`            // proven forks
+	Revision        int64     `json:"revision"`         // local; etcd's revision
+	CompactRevision int64     `json:"compact_revision"` // local
+	Keys            int64     `json:"keys"`             // visible keys
+	StateHash       StateHash `json:"state_hash"`       // of the visible replicated keys and values
+
+	ClientURLs    []string  `json:"client_urls"`    // where the etcd API listens
+	PeerAddresses []string  `json:"peer_addresses"` // multiaddrs on which peers may connect
+	Started       time.Time `json:"started"`        // of this process
+	Peers         []Peer    `json:"peers"`          // by ID
+}
+
+// Peer is another node as this one sees it.
+type Peer struct {
+	ID        identity.PublicKey `json:"id"`
+	PeerID    string             `json:"peer_id"`   // the same key as libp2p writes it, as in /p2p/<peer ID>
+	Operator  string             `json:"operator"`  // its operator's name; empty if it is not enrolled
+	Address   string             `json:"address"`   // the multiaddr in use, or the last known; may be empty
+	Connected bool               `json:"connected"` // a connection is open
+	Pinned    bool               `json:"pinned"`    // configured at this node
+	// LagOps counts the ops that the peer is not known to hold and the heads
+	// it announced that this node lacks: 0 if both hold the same.
+	LagOps      int        `json:"lag_ops"`
+	LastSync    *time.Time `json:"last_sync,omitempty"`    // when the last sync with it was completed
+	LastError   string     `json:"last_error,omitempty"`   // of dialling or syncing
+	Misconduct  string     `json:"misconduct,omitempty"`   // the last kind of misbehaviour
+	BannedUntil *time.Time `json:"banned_until,omitempty"` // shut out until then
+}
+
+// Member is an operator admitted to the mesh, with its nodes.
+type Member struct {
+	ID       identity.StatementID `json:"id"` // the statement that admitted it
+	Name     string               `json:"name"`
+	Role     identity.Role        `json:"role"`
+	Patterns []identity.Pattern   `json:"patterns"`
+	Slots    uint64               `json:"slots"` // nodes it may enrol
+	Nodes    []identity.PublicKey `json:"nodes"` // enrolled, ascending
+}
+
+// StateHash is the hash of a node's visible replicated keys and values. Nodes
+// that agree on them have the same, whatever their revisions. Its text is
+// "state:" and 64 lower-case hex digits.
+type StateHash [32]byte
+
+const stateHashPrefix = "state:"
+
+// errStateHash says that a text is not a state hash.
+var errStateHash = errors.New(`admin: a state hash is "state:" and 64 lower-case hex digits`)
+
+// String returns the text form.
+func (h StateHash) String() string { return stateHashPrefix + hex.EncodeToString(h[:]) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (h StateHash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler. On error h is unchanged.
+func (h *StateHash) UnmarshalText(b []byte) error {
+	digits, ok := strings.CutPrefix(string(b), stateHashPrefix)
+	if !ok || len(digits) != 2*len(h) || strings.ToLower(digits) != digits {
+		return errStateHash
+	}
+	raw, err := hex.DecodeString(digits)
+	if err != nil {
+		return errStateHash
+	}
+	*h = StateHash(raw)
+	return nil
+}
