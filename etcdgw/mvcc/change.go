@@ -1,0 +1,251 @@
+package mvcc
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/causeway-sync/causeway/dag"
+)
+
+// Change is what one request did to the view: the record that makes it durable
+// and from which it can be replayed. Its fields may be read, not modified.
+type Change struct {
+	Revision int64  // the revision it made, 0 if none
+	Number   uint64 // dense from 1 over the changes that have writes, 0 if it has none
+	Writes   []Write
+	Grant    Grant // zero if none was granted
+	Revoke   int64 // lease that ended, 0 if none
+	Compact  int64 // revision compacted to, 0 if none
+
+	one [1]Write
+}
+
+// Grant is a lease granted: its ID and its time to live in seconds.
+type Grant struct{ ID, TTL int64 }
+
+// Write is one write of a change.
+type Write struct {
+	Kind  dag.WriteKind // Replace, DeleteObserved or DeleteRange
+	Key   []byte
+	End   []byte // of a DeleteRange: as docs/op.md section 5
+	Value []byte // of a Replace
+	Lease int64  // of a Replace, 0 if none
+	Birth Birth  // not of a DeleteRange
+}
+
+// Birth names the write that created the life of a key that a write continues
+// or ends. The zero value says that the write itself creates it.
+type Birth struct {
+	Number    uint64  // the change, if it was made here: 0 otherwise
+	Operation *dag.ID // the operation, if it was made elsewhere
+	Tx        uint32  // the transaction of Operation
+	Index     uint32  // the write of the change or transaction
+}
+
+// Size estimates the bytes of the change as a transaction of an operation,
+// from above.
+func (c *Change) Size() int {
+	n := 0
+	for i := range c.Writes {
+		w := &c.Writes[i]
+		n += writeOverhead + len(w.Key) + len(w.End) + len(w.Value)
+	}
+	return n
+}
+
+// The encoding of a change (docs/view.md, "Changes"): integers are unsigned
+// varints of least length, byte strings have their length before them.
+const (
+	changeVersion = 0
+
+	birthSelf      = 0
+	birthChange    = 1
+	birthOperation = 2
+)
+
+// Append appends the encoding of c to b.
+func (c *Change) Append(b []byte) []byte {
+	b = append(b, changeVersion)
+	for _, n := range [...]int64{c.Revision, int64(c.Number), c.Grant.ID, c.Grant.TTL, c.Revoke, c.Compact, int64(len(c.Writes))} {
+		b = binary.AppendUvarint(b, uint64(n))
+	}
+	for i := range c.Writes {
+		b = c.Writes[i].append(b)
+	}
+	return b
+}
+
+func (w *Write) append(b []byte) []byte {
+	b = append(b, byte(w.Kind))
+	b = appendBytes(b, w.Key)
+	switch w.Kind {
+	case dag.DeleteRange:
+		return appendBytes(b, w.End)
+	case dag.Replace:
+		b = appendBytes(b, w.Value)
+		b = binary.AppendUvarint(b, uint64(w.Lease))
+	}
+	switch {
+	case w.Birth.Operation != nil:
+		b = append(b, birthOperation)
+		b = append(b, w.Birth.Operation[:]...)
+		b = binary.AppendUvarint(b, uint64(w.Birth.Tx))
+	case w.Birth.Number != 0:
+		b = append(b, birthChange)
+		b = binary.AppendUvarint(b, w.Birth.Number)
+	default:
+		return append(b, birthSelf)
+	}
+	return binary.AppendUvarint(b, uint64(w.Birth.Index))
+}
+
+func appendBytes(b, s []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// DecodeChange decodes what [Change.Append] made; anything else is
+// [ErrMalformedChange]. The result's keys and values are parts of b.
+func DecodeChange(b []byte) (*Change, error) {
+	d := changeDecoder{rest: b}
+	if d.byte() != changeVersion {
+		d.fail("version")
+	}
+	c := &Change{Revision: d.int(), Number: uint64(d.int())}
+	c.Grant.ID, c.Grant.TTL = d.lease(), d.int()
+	c.Revoke, c.Compact = d.lease(), d.int()
+	n := d.int()
+	if n > maxWrites || n > int64(len(d.rest)) {
+		d.fail("writes")
+		n = 0
+	}
+	switch {
+	case n == 1:
+		c.Writes = c.one[:]
+	case n > 0:
+		c.Writes = make([]Write, n)
+	}
+	for i := range c.Writes {
+		d.write(&c.Writes[i])
+		if d.err != nil {
+			break
+		}
+	}
+	switch {
+	case d.err != nil:
+		return nil, d.err
+	case len(d.rest) > 0:
+		d.fail("trailing bytes")
+	case (c.Number > 0) != (n > 0), (c.Revision > 0) != (n > 0):
+		d.fail("revision, number and writes disagree")
+	case (c.Grant.ID == 0) != (c.Grant.TTL == 0):
+		d.fail("grant")
+	}
+	if d.err != nil {
+		return nil, d.err
+	}
+	return c, nil
+}
+
+// changeDecoder reads a change; its first error sticks.
+type changeDecoder struct {
+	rest []byte
+	err  error
+}
+
+func (d *changeDecoder) fail(what string) {
+	if d.err == nil {
+		d.err = fmt.Errorf("%w: %s", ErrMalformedChange, what)
+	}
+	d.rest = nil
+}
+
+func (d *changeDecoder) byte() byte {
+	if len(d.rest) == 0 {
+		d.fail("too short")
+		return 0
+	}
+	c := d.rest[0]
+	d.rest = d.rest[1:]
+	return c
+}
+
+func (d *changeDecoder) uint() uint64 {
+	n, size := binary.Uvarint(d.rest)
+	if size <= 0 || size > 1 && d.rest[size-1] == 0 {
+		d.fail("integer")
+		return 0
+	}
+	d.rest = d.rest[size:]
+	return n
+}
+
+// int reads an integer that is not negative.
+func (d *changeDecoder) int() int64 {
+	n := d.uint()
+	if n > 1<<63-1 {
+		d.fail("integer out of range")
+		return 0
+	}
+	return int64(n)
+}
+
+// lease reads a lease ID, which clients choose and may be negative.
+func (d *changeDecoder) lease() int64 { return int64(d.uint()) }
+
+func (d *changeDecoder) uint32() uint32 {
+	n := d.uint()
+	if n > 1<<32-1 {
+		d.fail("integer out of range")
+		return 0
+	}
+	return uint32(n)
+}
+
+func (d *changeDecoder) bytes() []byte {
+	n := d.uint()
+	if n > uint64(len(d.rest)) {
+		d.fail("length")
+		return nil
+	}
+	s := d.rest[:n:n]
+	d.rest = d.rest[n:]
+	return s
+}
+
+func (d *changeDecoder) write(w *Write) {
+	w.Kind, w.Key = dag.WriteKind(d.byte()), d.bytes()
+	switch w.Kind {
+	case dag.DeleteRange:
+		if w.End = d.bytes(); len(w.End) > 0 && string(w.Key) >= string(w.End) {
+			d.fail("empty range")
+		}
+		return
+	case dag.Replace:
+		w.Value, w.Lease = d.bytes(), d.lease()
+	case dag.DeleteObserved:
+	default:
+		d.fail("kind of write")
+	}
+	if len(w.Key) == 0 {
+		d.fail("empty key")
+	}
+	switch d.byte() {
+	case birthSelf:
+		return
+	case birthChange:
+		if w.Birth.Number = d.uint(); w.Birth.Number == 0 {
+			d.fail("birth")
+		}
+	case birthOperation:
+		if len(d.rest) < len(dag.ID{}) {
+			d.fail("too short")
+			return
+		}
+		id := dag.ID(d.rest[:len(dag.ID{})])
+		d.rest = d.rest[len(id):]
+		w.Birth.Operation, w.Birth.Tx = &id, d.uint32()
+	default:
+		d.fail("birth")
+	}
+	w.Birth.Index = d.uint32()
+}

@@ -1,0 +1,60 @@
+package mvcc
+
+import (
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+)
+
+func (v *View) evaluateCompaction(e *execution, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
+	switch {
+	case foreign(r.Revision, v.head), r.Revision <= v.headCompacted:
+		return nil, rpctypes.ErrGRPCCompacted
+	case r.Revision > v.head:
+		return nil, rpctypes.ErrGRPCFutureRev
+	}
+	e.record().Compact = r.Revision
+	v.headCompacted = r.Revision
+	return &pb.CompactionResponse{Header: &pb.ResponseHeader{Revision: v.head}}, nil
+}
+
+// pin keeps the history that a read needs. Called with mu held; unpin undoes it.
+func (v *View) pin(compacted int64) {
+	v.pinMu.Lock()
+	v.pins[compacted]++
+	v.pinMu.Unlock()
+}
+
+func (v *View) unpin(compacted int64) {
+	v.pinMu.Lock()
+	if v.pins[compacted]--; v.pins[compacted] == 0 {
+		delete(v.pins, compacted)
+	}
+	v.pinMu.Unlock()
+}
+
+// prune drops up to n events below the published compact revision, and with
+// each the value it replaced. What a read in progress needs stays.
+func (v *View) prune(n int) {
+	if v.history.first == v.dispatched || v.history.at(v.history.first).kv.ModRevision >= v.compacted {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	limit := v.compacted
+	v.pinMu.Lock()
+	for p := range v.pins {
+		limit = min(limit, p)
+	}
+	v.pinMu.Unlock()
+	for ; n > 0 && v.history.first < v.dispatched; n-- {
+		x := v.history.at(v.history.first)
+		if x.kv.ModRevision >= limit {
+			return
+		}
+		x.prev = nil
+		if it := x.item; x.tombstone() && it.newest == x {
+			v.forget(it)
+		}
+		v.history.drop()
+	}
+}

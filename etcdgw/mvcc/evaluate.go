@@ -1,0 +1,199 @@
+package mvcc
+
+import (
+	"fmt"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/causeway-sync/causeway/dag"
+)
+
+// Authorizer says what this node may write, by the roster at the head.
+type Authorizer interface {
+	// MayWrite returns nil if the node may write key.
+	MayWrite(key []byte) error
+	// MayWriteRange returns nil if the node may write every key from key on that
+	// is less than end, an empty end meaning no upper bound, with one write.
+	MayWriteRange(key, end []byte) error
+}
+
+// Evaluate evaluates a request at the head and applies what it does. The
+// request is one of *pb.PutRequest, *pb.DeleteRangeRequest, *pb.TxnRequest,
+// *pb.CompactionRequest, *pb.LeaseGrantRequest, *pb.LeaseRevokeRequest and
+// *ExpireRequest; it and its bytes are kept. The response is etcd's, with only
+// the revision set in its header. The change is nil if nothing changed. A nil
+// auth allows everything; now moves leases only.
+//
+// An error is one of package rpctypes, or ErrUnknownRequest, and means that
+// nothing was applied.
+func (v *View) Evaluate(req proto.Message, auth Authorizer, now time.Time) (proto.Message, *Change, error) {
+	var resp proto.Message
+	var err error
+	e := execution{v: v, rev: v.head + 1}
+	switch r := req.(type) {
+	case *pb.PutRequest:
+		resp, err = v.evaluatePut(&e, r, auth)
+	case *pb.DeleteRangeRequest:
+		resp, err = v.evaluateDelete(&e, r, auth)
+	case *pb.TxnRequest:
+		resp, err = v.evaluateTxn(&e, r, auth)
+	case *pb.CompactionRequest:
+		resp, err = v.evaluateCompaction(&e, r)
+	case *pb.LeaseGrantRequest:
+		resp, err = v.evaluateGrant(&e, r, now)
+	case *pb.LeaseRevokeRequest:
+		resp, err = v.evaluateRevoke(&e, r, auth)
+	case *ExpireRequest:
+		resp, err = v.evaluateExpire(&e, r, auth, now)
+	default:
+		err = fmt.Errorf("%w: %T", ErrUnknownRequest, req)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return resp, e.finish(), nil
+}
+
+// execution applies the writes of one change at revision rev.
+type execution struct {
+	v      *View
+	rev    int64
+	change *Change
+	origin *origin
+}
+
+// record returns the change, made if need be.
+func (e *execution) record() *Change {
+	if e.change == nil {
+		e.change = &Change{}
+	}
+	return e.change
+}
+
+// begin returns the change with room for another write.
+func (e *execution) begin() *Write {
+	c := e.record()
+	if e.origin == nil {
+		e.origin = &origin{number: e.v.number + 1}
+		c.Writes = c.one[:0]
+	}
+	c.Writes = append(c.Writes, Write{})
+	return &c.Writes[len(c.Writes)-1]
+}
+
+// revision returns the revision that the execution sees: the one it makes, if
+// it has written, or the head's.
+func (e *execution) revision() int64 {
+	if e.origin != nil {
+		return e.rev
+	}
+	return e.rev - 1
+}
+
+// finish moves the head and returns the change, nil if there is none.
+func (e *execution) finish() *Change {
+	if e.origin != nil {
+		v := e.v
+		v.head, v.number = e.rev, e.origin.number
+		v.unsealed = append(v.unsealed, e.origin)
+		e.change.Revision, e.change.Number = v.head, v.number
+	}
+	return e.change
+}
+
+// birthOf names the write that created the life of it, which is visible.
+func birthOf(it *item) Birth {
+	b := it.front.birth
+	switch o := b.origin; {
+	case o.number != 0:
+		return Birth{Number: o.number, Index: b.index}
+	case o.past != nil:
+		return Birth{Operation: o.past, Tx: o.tx, Index: b.index}
+	default:
+		id := o.op.ID()
+		return Birth{Operation: &id, Tx: o.tx, Index: b.index}
+	}
+}
+
+// put writes a value.
+func (e *execution) put(key, value []byte, lease int64) {
+	w := e.begin()
+	v := e.v
+	self := write{origin: e.origin, index: uint32(len(e.change.Writes) - 1)}
+	v.mu.Lock()
+	it := v.intern(key)
+	if it.visible() != nil {
+		self.birth = it.front.birth
+		w.Birth = birthOf(it)
+	} else {
+		self.birth = incarnation{self.origin, self.index}
+	}
+	w.Kind, w.Key, w.Value, w.Lease = dag.Replace, it.key, value, lease
+	v.setValue(it, e.rev, value, lease)
+	it.front, it.hidden = self, nil
+	v.mu.Unlock()
+}
+
+// delete deletes one visible key.
+func (e *execution) delete(it *item) {
+	w := e.begin()
+	w.Kind, w.Key, w.Birth = dag.DeleteObserved, it.key, birthOf(it)
+	e.v.mu.Lock()
+	e.v.setAbsent(it, e.rev)
+	e.v.mu.Unlock()
+}
+
+// deleteSpan deletes items, all that are visible in [key, end), with one write;
+// an empty end means no upper bound.
+func (e *execution) deleteSpan(key, end []byte, items []*item) {
+	w := e.begin()
+	w.Kind, w.Key, w.End = dag.DeleteRange, key, end
+	e.absent(items)
+}
+
+// absent makes items absent, in chunks so that readers need not wait for all of them.
+func (e *execution) absent(items []*item) {
+	for len(items) > 0 {
+		n := min(len(items), chunkKeys)
+		e.v.mu.Lock()
+		for _, it := range items[:n] {
+			e.v.setAbsent(it, e.rev)
+		}
+		e.v.mu.Unlock()
+		items = items[n:]
+	}
+}
+
+// budget checks, before anything is applied, that a change is allowed and fits
+// into an operation.
+type budget struct {
+	auth   Authorizer
+	writes int
+	bytes  int
+}
+
+// allow counts a write of size bytes besides its overhead.
+func (b *budget) allow(size int) error {
+	b.writes++
+	b.bytes += size + writeOverhead
+	if b.writes > maxWrites || b.bytes > maxTransactionBytes {
+		return rpctypes.ErrGRPCRequestTooLarge
+	}
+	return nil
+}
+
+// key checks a write of key with size bytes of value.
+func (b *budget) key(key []byte, size int) error {
+	if b.auth != nil && b.auth.MayWrite(key) != nil {
+		return rpctypes.ErrGRPCPermissionDenied
+	}
+	return b.allow(len(key) + size)
+}
+
+// wholeRange reports whether [key, end) may be deleted with one write.
+func (b *budget) wholeRange(key, end []byte) bool {
+	return b.auth == nil || b.auth.MayWriteRange(key, upper(end)) == nil
+}

@@ -1,0 +1,238 @@
+package mvcc
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/causeway-sync/causeway/dag"
+)
+
+// livePut is a put that nothing has superseded or ended.
+type livePut struct {
+	write
+	value []byte
+}
+
+// touch is a key that a remote transaction touches: the writer of its visible
+// value before, and the live puts after.
+type touch struct {
+	item   *item
+	before write
+	puts   []livePut
+}
+
+// ApplyRemote applies transaction tx of op at the head and returns its
+// revision, 0 if no key has got another visible put or become absent.
+// Everything in the past of op, and the transactions of op before tx, must have
+// been applied, and nothing local may be unsealed. Keys and values are copied.
+func (v *View) ApplyRemote(op *dag.Op, tx uint32, t dag.Transaction) int64 {
+	if len(v.unsealed) > 0 {
+		panic(fmt.Sprintf("mvcc: operation %s applied over %d unsealed changes", op.ID(), len(v.unsealed)))
+	}
+	r := remote{v: v, origin: &origin{op: op, tx: tx}}
+	v.stamp++
+	skip, ranges := undone(t)
+	ranges.each(func(s span) {
+		for _, it := range v.visibleSpan(s) {
+			r.end(r.touch(it))
+		}
+	})
+	for i := range t {
+		w := &t[i]
+		switch {
+		case skip != nil && skip[i]:
+		case w.Kind == dag.Replace:
+			r.put(uint32(i), w)
+		case w.Kind == dag.DeleteObserved || w.Kind == dag.DeleteFinal:
+			if it := v.keys[string(w.Key)]; it != nil && it.visible() != nil {
+				r.end(r.touch(it))
+			}
+		}
+	}
+	return r.finish()
+}
+
+// undone finds the writes of single keys that a later write of the transaction
+// covers, nil if there are none, and the ranges that it deletes.
+func undone(t dag.Transaction) (skip []bool, ranges spanSet) {
+	if len(t) == 1 {
+		if w := &t[0]; w.Kind == dag.DeleteRange {
+			ranges.add(spanOfWrite(w))
+		}
+		return nil, ranges
+	}
+	skip = make([]bool, len(t))
+	later := make(map[string]struct{}, len(t))
+	for i := len(t) - 1; i >= 0; i-- {
+		w := &t[i]
+		if w.Kind == dag.DeleteRange {
+			ranges.add(spanOfWrite(w))
+			continue
+		}
+		if _, ok := later[string(w.Key)]; ok || ranges.contains(string(w.Key)) {
+			skip[i] = true
+			continue
+		}
+		later[string(w.Key)] = struct{}{}
+	}
+	return skip, ranges
+}
+
+func spanOfWrite(w *dag.Write) span {
+	return span{key: text(w.Key), end: text(w.End), open: len(w.End) == 0}
+}
+
+// remote applies a transaction of another node.
+type remote struct {
+	v      *View
+	origin *origin
+}
+
+// touch returns the touch of it, begun if need be. It is valid until the next touch.
+func (r *remote) touch(it *item) *touch {
+	v := r.v
+	if it.stamp == v.stamp {
+		return &v.touched[it.touch]
+	}
+	n := len(v.touched)
+	if n < cap(v.touched) {
+		v.touched = v.touched[:n+1] // puts keeps its memory
+	} else {
+		v.touched = append(v.touched, touch{})
+	}
+	it.stamp, it.touch = v.stamp, n
+	t := &v.touched[n]
+	t.item, t.before = it, it.front
+	if x := it.visible(); x != nil {
+		t.puts = append(t.puts[:0], livePut{it.front, x.kv.Value})
+		t.puts = append(t.puts, it.hidden...)
+	} else {
+		t.puts = t.puts[:0]
+	}
+	return t
+}
+
+// end removes the puts that the operation has in its past, its own earlier ones
+// among them.
+func (r *remote) end(t *touch) {
+	op := r.origin.op
+	kept := t.puts[:0]
+	for _, p := range t.puts {
+		if p.origin.op != op && !op.InPast(p.origin.op) {
+			kept = append(kept, p)
+		}
+	}
+	clear(t.puts[len(kept):])
+	t.puts = kept
+}
+
+// put is write index, a replace.
+func (r *remote) put(index uint32, w *dag.Write) {
+	v := r.v
+	it := v.keys[string(w.Key)]
+	if it == nil {
+		v.mu.Lock()
+		it = v.intern(bytes.Clone(w.Key))
+		v.mu.Unlock()
+	}
+	t := r.touch(it)
+	birth := r.incarnation(index, &w.Incarnation, t.before.birth)
+	r.end(t)
+	t.puts = append(t.puts, livePut{write{r.origin, index, birth}, bytes.Clone(w.Value)})
+}
+
+// incarnation returns what in, a reference of the operation's, names. It shares
+// memory with known where that is the same.
+func (r *remote) incarnation(index uint32, in *dag.Incarnation, known incarnation) incarnation {
+	switch in.Kind {
+	case dag.IncarnationPast:
+		if known.names(in) {
+			return known
+		}
+		id := in.Op
+		return incarnation{&origin{past: &id, tx: in.Tx}, in.Write}
+	case dag.IncarnationLocal:
+		if in.Tx < r.origin.tx {
+			return incarnation{&origin{op: r.origin.op, tx: in.Tx}, in.Write}
+		}
+		if in.Tx == r.origin.tx && in.Write < index {
+			return incarnation{r.origin, in.Write}
+		}
+	}
+	return incarnation{r.origin, index}
+}
+
+// names reports whether a reference to a past operation names i.
+func (i incarnation) names(in *dag.Incarnation) bool {
+	if i.origin == nil || i.index != in.Write || i.origin.tx != in.Tx {
+		return false
+	}
+	if i.origin.past != nil {
+		return *i.origin.past == in.Op
+	}
+	return i.origin.op.ID() == in.Op
+}
+
+// finish makes the touched keys show their greatest live put.
+func (r *remote) finish() int64 {
+	v := r.v
+	rev := v.head + 1
+	changed := false
+	for touched := v.touched; len(touched) > 0; {
+		n := min(len(touched), chunkKeys)
+		v.mu.Lock()
+		for i := range touched[:n] {
+			changed = v.settle(&touched[i], rev) || changed
+		}
+		v.mu.Unlock()
+		touched = touched[n:]
+	}
+	if cap(v.touched) > chunkKeys {
+		v.touched = nil
+	}
+	v.touched = v.touched[:0]
+	if !changed {
+		return 0
+	}
+	v.head = rev
+	return rev
+}
+
+// settle applies one touch and reports whether the visible put is another one
+// or none. Called with mu held.
+func (v *View) settle(t *touch, rev int64) bool {
+	it, puts := t.item, t.puts
+	defer func() { clear(t.puts); t.item, t.before = nil, write{} }()
+	if len(puts) == 0 {
+		switch {
+		case it.visible() != nil:
+			v.setAbsent(it, rev)
+			return true
+		case it.newest == nil: // made for a put that did not last
+			v.forget(it)
+		}
+		return false
+	}
+	for i := 1; i < len(puts); i++ {
+		if puts[0].compare(&puts[i]) < 0 {
+			puts[0], puts[i] = puts[i], puts[0]
+		}
+	}
+	it.front, it.hidden = puts[0].write, append([]livePut(nil), puts[1:]...)
+	if t.before.origin == it.front.origin && t.before.index == it.front.index {
+		return false
+	}
+	v.setValue(it, rev, puts[0].value, 0)
+	return true
+}
+
+// compare orders puts as docs/op.md section 5 does.
+func (p *livePut) compare(q *livePut) int {
+	return dag.CompareWrites(p.origin.op, p.origin.tx, p.index, q.origin.op, q.origin.tx, q.index)
+}
+
+// forget removes a key that has no versions. Called with mu held.
+func (v *View) forget(it *item) {
+	delete(v.keys, it.name)
+	v.tree.Delete(entry{name: it.name})
+}

@@ -1,0 +1,51 @@
+package mvcc
+
+import "sort"
+
+// historyBlock is how many events one block of history holds.
+const historyBlock = 1024
+
+// history is the sequence of all versions, tombstones included, in the order
+// they were made, less what was compacted: what watches are served from.
+type history struct {
+	blocks [][]*version // all full but the last; the first may have nil places
+	base   uint64       // sequence number of blocks[0][0]
+	first  uint64       // of the first event kept
+	next   uint64       // of the next event
+}
+
+func (h *history) append(x *version) {
+	n := len(h.blocks)
+	if n == 0 || len(h.blocks[n-1]) == historyBlock {
+		h.blocks = append(h.blocks, make([]*version, 0, historyBlock))
+		n++
+	}
+	h.blocks[n-1] = append(h.blocks[n-1], x)
+	h.next++
+}
+
+// at returns the event with sequence number i, first ≤ i < next.
+func (h *history) at(i uint64) *version {
+	i -= h.base
+	return h.blocks[i/historyBlock][i%historyBlock]
+}
+
+// since returns the sequence number of the first event whose revision is at least rev.
+func (h *history) since(rev int64) uint64 {
+	n := sort.Search(int(h.next-h.first), func(i int) bool {
+		return h.at(h.first+uint64(i)).kv.ModRevision >= rev
+	})
+	return h.first + uint64(n)
+}
+
+// drop forgets the first event.
+func (h *history) drop() {
+	i := h.first - h.base
+	h.blocks[0][i] = nil
+	h.first++
+	if i+1 == historyBlock {
+		h.blocks[0] = nil
+		h.blocks = h.blocks[1:]
+		h.base += historyBlock
+	}
+}

@@ -1,0 +1,44 @@
+package mvcc
+
+const (
+	// windowBits is the number of low bits of a revision that count within its
+	// window; the bits above name the window (docs/op.md section 8).
+	windowBits = 40
+
+	// maxWrites bounds the writes of one change, and maxTransactionBytes its
+	// encoded size as a transaction: what an operation's body has room for
+	// (docs/op.md section 4), less its own framing.
+	maxWrites           = 65_536
+	maxTransactionBytes = 4<<20 - 16<<10
+	// writeOverhead is the most that a write's encoding adds to its key, end and
+	// value, in bytes: tuple, kind, lengths and an incarnation with its link.
+	writeOverhead = 80
+
+	// minLeaseTTL and maxLeaseTTL bound a lease's time to live, in seconds, as
+	// etcd does with its default election timeout.
+	minLeaseTTL = 2
+	maxLeaseTTL = 9_000_000_000
+
+	// chunkKeys is how many keys are visited under one hold of the lock, so that
+	// a large range does not keep the writer waiting (some 50 µs).
+	chunkKeys = 512
+	// countEvents is how many events later than a revision are taken back from
+	// the count at the head before counting key by key is preferred.
+	countEvents = 4096
+	// pruneEvents is how many events one Publish drops from compacted history at
+	// least; it drops four for each event it publishes if that is more.
+	pruneEvents = 1024
+
+	// maxPending is how many events wait for one watcher. A watcher that falls
+	// further behind is served from history instead.
+	maxPending = 1024
+	// maxControl is how many answers to creates, cancels and progress requests
+	// wait on one stream; Watch and Cancel block while there are more.
+	maxControl = 256
+	// maxResponseBytes is the size of keys and values after which no further
+	// revision is added to a watch response.
+	maxResponseBytes = 1 << 20
+	// catchUpEvents is how many events of history one step of a watcher that
+	// lags looks at under one hold of the lock.
+	catchUpEvents = 2048
+)

@@ -1,0 +1,79 @@
+package mvcc
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/causeway-sync/causeway/dag"
+)
+
+// Replay applies a change that Evaluate made on the same state before, with the
+// same outcome: revision, number and births are checked. The error is
+// ErrReplay, after which the view must not be used.
+func (v *View) Replay(ch *Change) error {
+	e := execution{v: v, rev: v.head + 1}
+	if ch.Number != 0 && (ch.Number != v.number+1 || ch.Revision != e.rev) {
+		return fmt.Errorf("%w: change %d with revision %d, want change %d with revision %d", ErrReplay, ch.Number, ch.Revision, v.number+1, e.rev)
+	}
+	if ch.Grant.ID != 0 {
+		if v.leases.granted(ch.Grant.ID) {
+			return fmt.Errorf("%w: lease %x granted twice", ErrReplay, uint64(ch.Grant.ID))
+		}
+		v.leases.grant(ch.Grant, time.Time{})
+	}
+	for i := range ch.Writes {
+		if err := v.replayWrite(&e, &ch.Writes[i]); err != nil {
+			return fmt.Errorf("%w: revision %d, write %d: %s", ErrReplay, ch.Revision, i, err)
+		}
+		if !sameBirth(&e.change.Writes[i], &ch.Writes[i]) {
+			return fmt.Errorf("%w: revision %d, write %d: another life of %q", ErrReplay, ch.Revision, i, ch.Writes[i].Key)
+		}
+	}
+	if ch.Revoke != 0 {
+		if !v.leases.granted(ch.Revoke) {
+			return fmt.Errorf("%w: lease %x ends and was not granted", ErrReplay, uint64(ch.Revoke))
+		}
+		v.leases.end(ch.Revoke)
+	}
+	if ch.Compact != 0 {
+		if ch.Compact <= v.headCompacted || ch.Compact > v.head {
+			return fmt.Errorf("%w: compaction to %d of [%d, %d]", ErrReplay, ch.Compact, v.headCompacted, v.head)
+		}
+		v.headCompacted = ch.Compact
+	}
+	e.finish()
+	return nil
+}
+
+func (v *View) replayWrite(e *execution, w *Write) error {
+	switch w.Kind {
+	case dag.Replace:
+		if w.Lease != 0 && !v.leases.granted(w.Lease) {
+			return fmt.Errorf("lease %x does not exist", uint64(w.Lease))
+		}
+		e.put(w.Key, w.Value, w.Lease)
+	case dag.DeleteObserved:
+		it := v.keys[string(w.Key)]
+		if it == nil || it.visible() == nil {
+			return fmt.Errorf("delete of %q, which is absent", w.Key)
+		}
+		e.delete(it)
+	case dag.DeleteRange:
+		items := v.visibleSpan(span{text(w.Key), text(w.End), len(w.End) == 0})
+		if len(items) == 0 {
+			return fmt.Errorf("delete of an empty range from %q", w.Key)
+		}
+		e.deleteSpan(w.Key, w.End, items)
+	default:
+		return fmt.Errorf("kind of write %d", w.Kind)
+	}
+	return nil
+}
+
+func sameBirth(a, b *Write) bool {
+	x, y := a.Birth, b.Birth
+	if (x.Operation == nil) != (y.Operation == nil) || x.Operation != nil && *x.Operation != *y.Operation {
+		return false
+	}
+	return x.Number == y.Number && x.Tx == y.Tx && x.Index == y.Index
+}

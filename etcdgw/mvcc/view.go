@@ -1,0 +1,187 @@
+package mvcc
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/tidwall/btree"
+
+	"github.com/causeway-sync/causeway/dag"
+)
+
+// Config configures a [View].
+type Config struct {
+	// Base is the revision of the empty view. etcd's, and so a founder's, is 1,
+	// which the zero value means too. A view that starts in a later window has
+	// that window's first revision.
+	Base int64
+}
+
+// View is the materialised view. See the package documentation for who may
+// call what.
+type View struct {
+	// mu guards what readers look at. Only the writer changes it, so the writer
+	// itself reads without the lock.
+	mu        sync.RWMutex
+	keys      map[string]*item
+	tree      *btree.BTreeG[entry] // all items
+	live      *btree.BTreeG[entry] // the items visible at the head: it is counted
+	history   history
+	published int64 // revision that readers see
+	compacted int64 // compact revision that readers see; 0 if nothing is compacted
+	bytes     int64 // of visible keys and values at the head
+
+	// pins counts the reads in progress by the compact revision they began
+	// under: history from the least of them on stays.
+	pinMu sync.Mutex
+	pins  map[int64]int
+
+	leases lessor
+
+	// sealMu guards seals: Transaction may be called by any goroutine.
+	sealMu sync.RWMutex
+	seals  []seal
+
+	// revision and compact mirror published and compacted.
+	revision atomic.Int64
+	compact  atomic.Int64
+
+	hub hub
+
+	hash stateHash
+
+	// What follows belongs to the writer.
+	head          int64
+	headCompacted int64
+	number        uint64 // of the last change with replicated writes
+	stamp         uint64
+	unsealed      []*origin
+	dispatched    uint64 // sequence number of the first event not yet published
+	renumbered    bool   // a window was opened since the last Publish
+	touched       []touch
+}
+
+// New returns an empty view at revision cfg.Base.
+func New(cfg Config) *View {
+	base := max(cfg.Base, 1)
+	v := &View{
+		keys:      make(map[string]*item),
+		tree:      newTree(),
+		live:      newTree(),
+		pins:      make(map[int64]int),
+		head:      base,
+		published: base,
+	}
+	if base > 1 {
+		v.headCompacted = base
+	}
+	v.compacted = v.headCompacted
+	v.revision.Store(v.published)
+	v.compact.Store(v.compacted)
+	v.leases.init()
+	v.hub.init(v)
+	return v
+}
+
+// Head returns the revision of the last change applied, published or not.
+// Only the writer may call it.
+func (v *View) Head() int64 { return v.head }
+
+// Revision returns the published revision. It never blocks.
+func (v *View) Revision() int64 { return v.revision.Load() }
+
+// CompactRevision returns the published compact revision: reads below it fail.
+// 0 says that nothing is compacted. It never blocks.
+func (v *View) CompactRevision() int64 { return v.compact.Load() }
+
+// Stats are figures of a view. They are those of the head, which may be a few
+// changes ahead of what is published.
+type Stats struct {
+	Keys     int   // visible keys
+	Bytes    int64 // their keys and values
+	History  int   // events kept for watches and reads in the past
+	Leases   int
+	Watchers int
+	Streams  int
+	Lagging  int // watchers that are being served from history
+}
+
+// Stats returns figures for status and metrics.
+func (v *View) Stats() Stats {
+	v.mu.RLock()
+	s := Stats{Keys: v.live.Len(), Bytes: v.bytes, History: int(v.history.next - v.history.first)}
+	v.mu.RUnlock()
+	s.Leases = v.leases.count()
+	s.Watchers, s.Streams, s.Lagging = v.hub.count()
+	return s
+}
+
+// Publish makes everything applied so far visible to readers and hands its
+// events to the watchers. The writer calls it once what it applied is durable.
+func (v *View) Publish() {
+	from, to := v.dispatched, v.history.next
+	if from == to && v.headCompacted == v.compacted && !v.renumbered && !v.leases.pending() {
+		return
+	}
+	v.mu.Lock()
+	v.published, v.compacted = v.head, v.headCompacted
+	v.leases.publish()
+	v.mu.Unlock()
+	v.revision.Store(v.head)
+	v.compact.Store(v.headCompacted)
+	v.hub.dispatch(from, to, v.renumbered)
+	v.dispatched, v.renumbered = to, false
+	v.prune(max(pruneEvents, 4*int(to-from)))
+}
+
+// intern returns the item of key, made if need be. Called with mu held.
+func (v *View) intern(key []byte) *item {
+	it := v.keys[string(key)]
+	if it == nil {
+		it = &item{key: key, name: text(key)}
+		v.keys[it.name] = it
+		v.tree.Set(entry{it.name, it})
+	}
+	return it
+}
+
+// setValue makes value the visible one of it at revision rev. Called with mu held.
+func (v *View) setValue(it *item, rev int64, value []byte, lease int64) {
+	x := &version{item: it, prev: it.newest}
+	x.kv.Key, x.kv.Value = it.key, value
+	x.kv.ModRevision, x.kv.Lease = rev, lease
+	if old := it.visible(); old != nil {
+		x.kv.CreateRevision, x.kv.Version = old.kv.CreateRevision, old.kv.Version+1
+		v.bytes += int64(len(value) - len(old.kv.Value))
+		if old.kv.Lease != lease {
+			v.leases.detach(old.kv.Lease, it)
+			v.leases.attach(lease, it)
+		}
+	} else {
+		x.kv.CreateRevision, x.kv.Version = rev, 1
+		v.bytes += int64(len(it.key) + len(value))
+		v.live.Set(entry{it.name, it})
+		v.leases.attach(lease, it)
+	}
+	it.newest = x
+	v.history.append(x)
+}
+
+// setAbsent makes it, which is visible, absent at revision rev. Called with mu held.
+func (v *View) setAbsent(it *item, rev int64) {
+	old := it.visible()
+	x := &version{item: it, prev: it.newest}
+	x.kv.Key, x.kv.ModRevision = it.key, rev
+	v.bytes -= int64(len(it.key) + len(old.kv.Value))
+	v.live.Delete(entry{it.name, it})
+	v.leases.detach(old.kv.Lease, it)
+	it.newest, it.front, it.hidden = x, write{}, nil
+	v.history.append(x)
+}
+
+// seal says that the changes from first on, up to the next seal's first, are
+// the transactions of op.
+type seal struct {
+	first uint64
+	op    *dag.Op
+}

@@ -1,0 +1,91 @@
+package mvcc
+
+import (
+	"slices"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+)
+
+// catchUp returns events of w, which lags and has nothing pending, from
+// history, and the revision up to which they are all. compacted is not 0 if the
+// watch must end because what it wants is gone. Called without the hub's lock,
+// by the one goroutine that receives from the stream: next and target are
+// w.next and the revision handed out, read under it.
+func (v *View) catchUp(w *watcher, next, target int64) (events []*mvccpb.Event, upTo, compacted int64) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if foreign(next, v.published) || next < v.compacted {
+		return nil, 0, max(v.compacted, 1)
+	}
+	if w.single {
+		events, upTo = v.eventsOfKey(w, next, target)
+	} else {
+		events, upTo = v.eventsOfRange(w, next, target)
+	}
+	return events, upTo, 0
+}
+
+// batch collects events up to the size of a response.
+type batch struct {
+	w      *watcher
+	events []*mvccpb.Event
+	size   int
+	rev    int64 // of the last event looked at
+}
+
+// add adds x unless its revision begins after the batch is full.
+func (b *batch) add(x *version) bool {
+	if x.kv.ModRevision != b.rev && (b.size >= maxResponseBytes || len(b.events) >= maxPending) {
+		return false
+	}
+	b.rev = x.kv.ModRevision
+	if !b.w.filters(x) {
+		e := x.event(b.w.prevKV)
+		b.size += eventSize(e)
+		b.events = append(b.events, e)
+	}
+	return true
+}
+
+// eventsOfKey goes through the versions of the key.
+func (v *View) eventsOfKey(w *watcher, next, target int64) ([]*mvccpb.Event, int64) {
+	it := v.keys[w.span.key]
+	if it == nil {
+		return nil, target
+	}
+	var versions []*version
+	for x := it.newest; x != nil && x.kv.ModRevision >= next; x = x.prev {
+		if x.kv.ModRevision <= target {
+			versions = append(versions, x)
+		}
+	}
+	b := batch{w: w}
+	for _, x := range slices.Backward(versions) {
+		if !b.add(x) {
+			return b.events, b.rev
+		}
+	}
+	return b.events, target
+}
+
+// eventsOfRange goes through all events.
+func (v *View) eventsOfRange(w *watcher, next, target int64) ([]*mvccpb.Event, int64) {
+	b := batch{w: w}
+	last := next - 1
+	i := v.history.since(next)
+	for n := 0; i < v.history.next; i++ {
+		x := v.history.at(i)
+		rev := x.kv.ModRevision
+		if rev > target {
+			break
+		}
+		if n++; n > catchUpEvents && rev != last {
+			return b.events, last
+		}
+		if w.span.contains(x.item.name) && !b.add(x) {
+			return b.events, last
+		}
+		last = rev
+	}
+	return b.events, target
+}

@@ -1,0 +1,201 @@
+package mvcc
+
+import (
+	"sync"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+)
+
+// hub hands published events to watchers. Its lock is never held while the
+// view's is waited for.
+type hub struct {
+	view *View
+
+	mu        sync.Mutex
+	index     watchIndex
+	streams   map[*WatchStream]struct{}
+	published int64 // all events up to here have been handed out
+	compacted int64
+	lagging   int
+}
+
+func (h *hub) init(v *View) {
+	h.view = v
+	h.index.init()
+	h.streams = make(map[*WatchStream]struct{})
+	h.published, h.compacted = v.published, v.compacted
+}
+
+func (h *hub) count() (watchers, streams, lagging int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.index.size, len(h.streams), h.lagging
+}
+
+// watcher is one watch of a stream. It is guarded by the hub's lock.
+type watcher struct {
+	id     int64
+	stream *WatchStream
+	span   span
+	single bool // the span is one key
+	prevKV bool
+	noPut  bool
+	noDel  bool
+
+	node  *watchNode // in the index; nil once the watch has ended
+	place int
+
+	// pending are events to be sent, whole revisions, all below next.
+	pending []*mvccpb.Event
+	// rev is the revision of the last of pending, and mark where it begins.
+	rev  int64
+	mark int
+	// A watcher that lags is sent pending, and then what history has from next
+	// on. One that does not has all events up to the published revision, or
+	// wants none below next, which is in the future.
+	lagging bool
+	next    int64
+	ready   bool // queued in stream.ready
+}
+
+// dispatch hands out the events with sequence numbers [from, to), which have
+// just been published. The writer calls it without the view's lock.
+func (h *hub) dispatch(from, to uint64, renumbered bool) {
+	v := h.view
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	last := h.published
+	h.published, h.compacted = v.head, v.headCompacted
+	if h.index.size > 0 && renumbered {
+		h.restart(last + 1)
+	} else if h.index.size > 0 {
+		for ; from < to; from++ {
+			h.hand(v.history.at(from))
+		}
+	}
+	for s := range h.streams {
+		if s.progressAll || len(s.progress) > 0 {
+			s.notify()
+		}
+	}
+}
+
+// restart lets every watcher ask history from next on, which is of another
+// window by now, so that each is cancelled as compacted.
+func (h *hub) restart(next int64) {
+	for s := range h.streams {
+		for _, w := range s.watchers {
+			if !w.lagging {
+				w.lag(min(w.next, next))
+			}
+		}
+	}
+}
+
+// hand gives one event to the watchers of its key.
+func (h *hub) hand(x *version) {
+	var plain, withPrev *mvccpb.Event // made when first needed, shared by all
+	h.index.find(x.item.name, func(ws []*watcher) {
+		for _, w := range ws {
+			switch {
+			case !w.wants(x):
+			case w.prevKV:
+				if withPrev == nil {
+					withPrev = x.event(true)
+				}
+				w.add(x, withPrev)
+			default:
+				if plain == nil {
+					plain = x.event(false)
+				}
+				w.add(x, plain)
+			}
+		}
+	})
+}
+
+// event returns x as an event.
+func (x *version) event(prevKV bool) *mvccpb.Event {
+	e := &mvccpb.Event{Kv: &x.kv}
+	if x.tombstone() {
+		e.Type = mvccpb.Event_DELETE
+	}
+	if prevKV {
+		if p := x.before(); p != nil {
+			e.PrevKv = &p.kv
+		}
+	}
+	return e
+}
+
+// wants reports whether x, an event of its key, is to be sent when published.
+func (w *watcher) wants(x *version) bool {
+	return !w.lagging && x.kv.ModRevision >= w.next && !w.filters(x)
+}
+
+func (w *watcher) filters(x *version) bool {
+	if x.tombstone() {
+		return w.noDel
+	}
+	return w.noPut
+}
+
+// add appends an event, unless there are too many: then its whole revision and
+// what follows is left to history.
+func (w *watcher) add(x *version, e *mvccpb.Event) {
+	if x.kv.ModRevision != w.rev {
+		w.rev, w.mark = x.kv.ModRevision, len(w.pending)
+	}
+	if len(w.pending) >= maxPending {
+		clear(w.pending[w.mark:])
+		w.pending = w.pending[:w.mark]
+		w.lag(x.kv.ModRevision)
+		return
+	}
+	w.pending = append(w.pending, e)
+	w.queue()
+}
+
+// lag lets the watcher be served from history from revision next on.
+func (w *watcher) lag(next int64) {
+	w.lagging, w.next = true, next
+	w.stream.hub.lagging++
+	w.queue()
+}
+
+// queue lets the stream look at the watcher.
+func (w *watcher) queue() {
+	if !w.ready {
+		w.ready = true
+		w.stream.ready = append(w.stream.ready, w)
+		w.stream.notify()
+	}
+}
+
+// take returns the first pending events, whole revisions, as many as one
+// response holds.
+func (w *watcher) take() []*mvccpb.Event {
+	n, size := 0, 0
+	for n < len(w.pending) {
+		if size >= maxResponseBytes && w.pending[n].Kv.ModRevision != w.pending[n-1].Kv.ModRevision {
+			break
+		}
+		size += eventSize(w.pending[n])
+		n++
+	}
+	events := w.pending[:n:n]
+	if n == len(w.pending) {
+		w.pending, w.mark = nil, 0
+	} else {
+		w.pending, w.mark = w.pending[n:], w.mark-n
+	}
+	return events
+}
+
+func eventSize(e *mvccpb.Event) int {
+	n := 64 + len(e.Kv.Key) + len(e.Kv.Value)
+	if e.PrevKv != nil {
+		n += len(e.PrevKv.Key) + len(e.PrevKv.Value)
+	}
+	return n
+}
