@@ -1,5 +1,7 @@
 package dag
 
+import "github.com/causeway-sync/causeway/identity"
+
 // Bounds of the format (docs/op.md section 4). They decide which ops are
 // valid, so every node must hold the same ones; a change is a new version.
 const (
@@ -33,9 +35,8 @@ const (
 	// MaxStatements bounds the statements of an op: rosters are small.
 	MaxStatements = 64
 
-	// MaxStatement bounds a statement, in bytes: a grant of 32 patterns of at
-	// most 1024 bytes is seldom near it.
-	MaxStatement = 16 << 10
+	// MaxStatement bounds a statement, in bytes.
+	MaxStatement = identity.MaxStatementSize
 
 	// MaxKey bounds a key and the end of a range, in bytes. etcd has no bound
 	// of its own but the request's.

@@ -1,0 +1,240 @@
+package dagtest
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/causeway-sync/causeway/dag"
+)
+
+// A Chart is a DAG drawn with [Mesh.Draw].
+type Chart struct {
+	Names []string // of the ops drawn, parents first; without G
+
+	m     *Mesh
+	ops   map[string]*dag.Signed
+	names map[dag.ID]string
+	marks []mark // where names stand in the text
+}
+
+// A mark is a name at a place in the text; columns are counted in bytes.
+type mark struct {
+	name             string
+	line, start, end int
+}
+
+// Draw makes the ops that text describes, without adding them to the graph:
+//
+//	G -> a1 -> b1{/k=v} -> a2
+//	     |  -> c1{-/k}
+//	b1, c1 -> d1{-/a../b +epoch}
+//
+// G is the last op that enrolled authors: the founding op, in a mesh of less
+// than sixty. Any other op is named by a letter for its author (a for author
+// 0) and whatever makes the name unique. An arrow leads from parent to child. A
+// line begins with one op drawn before, or several with commas between, or a
+// | below the name of one, in the nearest line above that has a name in that column.
+//
+// In braces, with spaces between, stand the op's writes, together one
+// transaction: key=value puts, -key deletes, -key..end deletes a range. There,
+// too, +epoch claims 1 + the greatest epoch of the past, ^name takes that op
+// for prev and ^ alone takes none; otherwise prev is the author's op of greatest seq in the past.
+func (m *Mesh) Draw(text string) *Chart {
+	m.tb.Helper()
+	last := m.Enrolled[len(m.Enrolled)-1]
+	c := &Chart{
+		m:     m,
+		ops:   map[string]*dag.Signed{"G": last},
+		names: map[dag.ID]string{last.ID(): "G"},
+	}
+	for i, line := range strings.Split(text, "\n") {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		if err := c.line(i, line); err != nil {
+			m.tb.Fatalf("line %d of the chart, %q: %v", i+1, line, err)
+		}
+	}
+	return c
+}
+
+// step matches an op of a line: its name and what stands in braces.
+var step = regexp.MustCompile(`([A-Za-z][A-Za-z0-9_']*)(\{[^}]*\})?`)
+
+func (c *Chart) line(number int, line string) error {
+	var parents []dag.ID
+	from := 0
+	for i, part := range strings.Split(line, "->") {
+		var err error
+		if i == 0 {
+			parents, err = c.roots(number, part)
+		} else {
+			parents, err = c.step(number, from, part, parents)
+		}
+		if err != nil {
+			return err
+		}
+		from += len(part) + len("->")
+	}
+	return nil
+}
+
+// roots returns the ops that a line begins with.
+func (c *Chart) roots(number int, part string) ([]dag.ID, error) {
+	if strings.TrimSpace(part) == "|" {
+		name := c.above(number, strings.Index(part, "|"))
+		if name == "" {
+			return nil, fmt.Errorf("nothing above the |")
+		}
+		return []dag.ID{c.ops[name].ID()}, nil
+	}
+	var ids []dag.ID
+	from := 0
+	for name := range strings.SplitSeq(part, ",") {
+		trimmed := strings.TrimSpace(name)
+		s, ok := c.ops[trimmed]
+		if !ok {
+			return nil, fmt.Errorf("no op %q so far", trimmed)
+		}
+		ids = append(ids, s.ID())
+		start := from + strings.Index(name, trimmed)
+		c.marks = append(c.marks, mark{trimmed, number, start, start + len(trimmed)})
+		from += len(name) + 1
+	}
+	return ids, nil
+}
+
+// above returns the name in that column of the nearest line above, "" if there is none.
+func (c *Chart) above(number, column int) string {
+	name, nearest := "", -1
+	for _, k := range c.marks {
+		if k.line < number && k.line > nearest && k.start <= column && column < k.end {
+			name, nearest = k.name, k.line
+		}
+	}
+	return name
+}
+
+// step makes one op and returns it as the parents of the next.
+func (c *Chart) step(number, from int, part string, parents []dag.ID) ([]dag.ID, error) {
+	match := step.FindStringSubmatchIndex(part)
+	if match == nil || strings.TrimSpace(part) != part[match[0]:match[1]] {
+		return nil, fmt.Errorf("%q is not an op", part)
+	}
+	name := part[match[2]:match[3]]
+	if c.ops[name] != nil {
+		return nil, fmt.Errorf("op %s is already drawn", name)
+	}
+	d := Draft{Author: int(name[0]) - 'a', Parents: parents}
+	if d.Author < 0 || d.Author >= c.m.Authors() {
+		return nil, fmt.Errorf("no author %c", name[0])
+	}
+	if match[4] >= 0 {
+		if err := c.items(&d, strings.Fields(part[match[4]+1:match[5]-1])); err != nil {
+			return nil, err
+		}
+	}
+	s := c.m.Sign(d)
+	c.ops[name] = s
+	c.names[s.ID()] = name
+	c.Names = append(c.Names, name)
+	c.marks = append(c.marks, mark{name, number, from + match[2], from + match[3]})
+	return []dag.ID{s.ID()}, nil
+}
+
+// items fills d with what stands in braces.
+func (c *Chart) items(d *Draft, items []string) error {
+	var t dag.Transaction
+	for _, item := range items {
+		switch {
+		case item == "+epoch":
+			for id := range c.m.Past(d.Parents...) {
+				d.Epoch = max(d.Epoch, c.m.Header(id).Epoch)
+			}
+			d.Epoch++
+		case item == "^":
+			d.First = true
+		case strings.HasPrefix(item, "^"):
+			prev := c.ops[item[1:]]
+			if prev == nil {
+				return fmt.Errorf("no op %q so far", item[1:])
+			}
+			id := prev.ID()
+			d.Prev = &id
+		case strings.HasPrefix(item, "-"):
+			if key, end, ok := strings.Cut(item[1:], ".."); ok {
+				t = append(t, DeleteRange(key, end))
+			} else {
+				t = append(t, Delete(key))
+			}
+		default:
+			key, value, ok := strings.Cut(item, "=")
+			if !ok {
+				return fmt.Errorf("%q is not a write", item)
+			}
+			t = append(t, Put(key, value))
+		}
+	}
+	if len(t) > 0 {
+		d.Transactions = []dag.Transaction{t}
+	}
+	return nil
+}
+
+// Signed returns the op of that name.
+func (c *Chart) Signed(name string) *dag.Signed {
+	c.m.tb.Helper()
+	s := c.ops[name]
+	if s == nil {
+		c.m.tb.Fatalf("no op %q in the chart", name)
+	}
+	return s
+}
+
+// ID returns the ID of the op of that name.
+func (c *Chart) ID(name string) dag.ID {
+	c.m.tb.Helper()
+	return c.Signed(name).ID()
+}
+
+// Name returns the name of an op, or its ID if it is not in the chart.
+func (c *Chart) Name(id dag.ID) string {
+	if name, ok := c.names[id]; ok {
+		return name
+	}
+	return id.String()
+}
+
+// NamesOf returns the names of ops, in their order, with spaces between.
+func (c *Chart) NamesOf(ops []*dag.Op) string {
+	names := make([]string, len(ops))
+	for i, o := range ops {
+		names[i] = c.Name(o.ID())
+	}
+	return strings.Join(names, " ")
+}
+
+// Add adds the ops of those names, or all in the order they were drawn if there
+// are none, to the mesh's graph, or ends the test.
+func (c *Chart) Add(names ...string) {
+	c.m.tb.Helper()
+	if len(names) == 0 {
+		names = c.Names
+	}
+	for _, name := range names {
+		if _, _, err := c.m.Graph.Add(c.Signed(name)); err != nil {
+			c.m.tb.Fatalf("add %s: %v", name, err)
+		}
+	}
+}
+
+// Op returns the op of that name from the mesh's graph, or ends the test.
+func (c *Chart) Op(name string) *dag.Op {
+	c.m.tb.Helper()
+	o, ok := c.m.Graph.Get(c.ID(name))
+	if !ok {
+		c.m.tb.Fatalf("op %s is not in the graph", name)
+	}
+	return o
+}
