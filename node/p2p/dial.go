@@ -1,0 +1,93 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+)
+
+// maxDials bounds attempts to connect at one time, dialTimeout each.
+const (
+	maxDials    = 8
+	dialTimeout = 10 * time.Second
+)
+
+// dialLoop keeps the peers of the book connected, until ctx ends.
+func (n *Network) dialLoop(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	slots := make(chan struct{}, maxDials)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-n.book.wake:
+		}
+		infos, again := n.book.due(n.connected, maxDials-len(slots))
+		for _, info := range infos {
+			slots <- struct{}{} // there is room: only this goroutine fills it
+			started := n.start(func(ctx context.Context) {
+				defer func() { <-slots }()
+				n.book.dialled(info.ID, n.dial(ctx, info) == nil)
+			})
+			if !started {
+				return
+			}
+		}
+		timer.Reset(again)
+	}
+}
+
+// dial connects to a peer. How often it is tried is the book's to say, so the
+// swarm's own waiting time after a failure is cleared.
+func (n *Network) dial(ctx context.Context, info peer.AddrInfo) error {
+	if info.ID == n.id {
+		return errors.New("p2p: the address is this node's own")
+	}
+	if s, ok := n.host.Network().(*swarm.Swarm); ok {
+		s.Backoff().Clear(info.ID)
+	}
+	n.host.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.TempAddrTTL)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	_, err := n.host.Network().DialPeer(ctx, info.ID)
+	if err != nil {
+		n.log.Debug("cannot reach peer", "peer", info.ID.String(), "error", err)
+		n.peers.failed(info.ID, err)
+	}
+	return err
+}
+
+func (n *Network) connected(p peer.ID) bool {
+	return p == n.id || n.host.Network().Connectedness(p) == network.Connected
+}
+
+// notifiee follows connections coming and going. Its methods must not block.
+type notifiee struct{ *network.NotifyBundle }
+
+func (n *Network) notifiee() network.Notifiee {
+	return notifiee{&network.NotifyBundle{
+		ConnectedF: func(_ network.Network, c network.Conn) {
+			if c.Stat().Direction == network.DirOutbound {
+				n.syncer.want(c.RemotePeer(), 0)
+			} else {
+				// The dialler begins; if it does not, we do.
+				n.syncer.want(c.RemotePeer(), n.timing.SyncActive)
+			}
+		},
+		DisconnectedF: func(net network.Network, c network.Conn) {
+			p := c.RemotePeer()
+			if net.Connectedness(p) == network.Connected {
+				return
+			}
+			n.book.retry(p)
+			n.delivery.forget(p)
+		},
+	}}
+}

@@ -1,0 +1,330 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/reconcile"
+	"github.com/causeway-sync/causeway/identity/dagcbor"
+)
+
+// maxSession bounds one session's time, and so how long a peer can hold its slot.
+const maxSession = 10 * time.Minute
+
+// exchange is one sync session on one stream: it moves frames between the
+// stream and a [reconcile.Session], and ops to the backend.
+type exchange struct {
+	n      *Network
+	peer   peer.ID
+	stream network.Stream
+	frames *framer
+	gotten []dag.ID // ops the peer sent that are delivered now
+}
+
+func newExchange(n *Network, p peer.ID, s network.Stream) *exchange {
+	return &exchange{n: n, peer: p, stream: s, frames: newFramer(s, reconcile.MaxFrame, n.timing.Stall)}
+}
+
+// helloVersion is the version of the first frame.
+const helloVersion = 0
+
+// hello sends the first frame: [version, block, body]. As long as no session
+// with the peer completed, the op is the one that shows our enrolment.
+func (x *exchange) hello() error {
+	var in joined
+	if st, _ := x.n.peers.get(x.peer); st.lastSync.IsZero() {
+		in = x.n.introduction
+	}
+	b := dagcbor.AppendArray(nil, 3)
+	b = dagcbor.AppendUint(b, helloVersion)
+	b = dagcbor.AppendBytes(b, in.block)
+	b = dagcbor.AppendBytes(b, in.body)
+	return x.frames.write(b)
+}
+
+// readHello reads the peer's first frame; block is empty if it shows nothing.
+func (x *exchange) readHello() (block, body []byte, err error) {
+	x.frames.limit = maxIntroduction
+	p, err := x.frames.read()
+	x.frames.limit = reconcile.MaxFrame
+	if err != nil {
+		return nil, nil, err
+	}
+	d := dagcbor.NewDecoder(p)
+	d.Tuple(3)
+	version := d.Uint()
+	block, body = d.Bytes(maxIntroduction), d.Bytes(maxIntroduction)
+	if err := d.Finish(); err != nil {
+		return nil, nil, fmt.Errorf("%w: hello: %v", ErrMalformed, err)
+	}
+	if version != helloVersion {
+		return nil, nil, fmt.Errorf("%w: hello version %d", reconcile.ErrVersion, version)
+	}
+	return block, body, nil
+}
+
+// run runs the session to its end, ends the stream, and blames the peer for
+// what it did wrong. Nil means that both sides hold what the other stated.
+func (x *exchange) run(ctx context.Context) error {
+	heads := x.n.backend.Graph().Heads()
+	session, err := x.open()
+	if err != nil {
+		_ = x.stream.ResetWithError(codeClosing)
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = x.stream.ResetWithError(codeClosing) })
+	defer stop()
+
+	received := make(chan struct{}, 1) // Receive returned: Next may have frames
+	sent := make(chan error, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := x.send(ctx, session, received)
+		if err != nil {
+			cancel() // ends the reading too
+		}
+		sent <- err
+	})
+	err = x.receive(ctx, session, received)
+	if err != nil {
+		_ = x.stream.ResetWithError(codeOf(err))
+		cancel()
+	}
+	close(received)
+	wg.Wait()
+	err = cause(err, <-sent)
+	x.blame(err)
+	stop()
+	_ = x.stream.Close()
+	x.account()
+	x.n.syncer.setAnchor(x.peer, session.Anchor())
+	return x.conclude(session, heads, err)
+}
+
+// cause returns which of the errors of reading and writing says why the
+// session ended: each side's end makes the other fail too.
+func cause(read, write error) error {
+	_, remoteRead := resetCode(read)
+	_, remoteWrite := resetCode(write)
+	switch {
+	case read == nil || remoteRead:
+		return errors.Join(read, write)
+	case write == nil || errors.Is(write, context.Canceled):
+		return read
+	case remoteWrite || errors.Is(read, network.ErrReset):
+		return write
+	}
+	return read
+}
+
+// resetCode returns the code with which the peer reset the stream, if it did.
+func resetCode(err error) (network.StreamErrorCode, bool) {
+	var reset *network.StreamError
+	if errors.As(err, &reset) && reset.Remote {
+		return reset.ErrorCode, true
+	}
+	return 0, false
+}
+
+func (x *exchange) open() (*reconcile.Session, error) {
+	cfg := reconcile.Config{Mesh: x.n.mesh, Anchor: x.n.syncer.anchor(x.peer)}
+	session, err := reconcile.New(x.n.backend, cfg)
+	if errors.Is(err, reconcile.ErrAnchor) {
+		cfg.Anchor = nil
+		session, err = reconcile.New(x.n.backend, cfg)
+	}
+	return session, err
+}
+
+// send writes the session's frames until it has no more. While it waits it
+// sends empty frames, which say that this side is alive: it may be admitting
+// what the peer sent.
+func (x *exchange) send(ctx context.Context, session *reconcile.Session, received <-chan struct{}) error {
+	alive := time.NewTicker(max(x.n.timing.Stall/4, time.Millisecond))
+	defer alive.Stop()
+	for open := true; ; {
+		frame, done, err := session.Next()
+		switch {
+		case err != nil:
+			return err
+		case frame != nil:
+			if err := x.pay(ctx, len(frame)); err != nil {
+				return err
+			}
+			if err := x.frames.write(frame); err != nil {
+				return err
+			}
+			continue
+		case done:
+			return x.stream.CloseWrite()
+		case !open:
+			return nil // the reader ended; it knows why
+		}
+		select {
+		case _, open = <-received:
+		case <-alive.C:
+			if err := x.frames.write(nil); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// pay takes n bytes from the peer's budget, and waits while it is overdrawn.
+func (x *exchange) pay(ctx context.Context, n int) error {
+	var wait time.Duration
+	x.n.peers.with(x.peer, func(st *peerState) { wait = st.serve.owe(float64(n), time.Now()) })
+	if wait == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// receive reads frames until the session is done.
+func (x *exchange) receive(ctx context.Context, session *reconcile.Session, received chan<- struct{}) error {
+	for !session.Done() {
+		frame, err := x.frames.read()
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				// All that the peer had to send came, or it hung up; our own
+				// last frame may still be on its way.
+				return nil
+			}
+			return err
+		}
+		if len(frame) == 0 {
+			continue
+		}
+		ops, err := session.Receive(frame)
+		if err != nil {
+			return err
+		}
+		if len(ops) > 0 {
+			if err := x.deliver(ctx, ops); err != nil {
+				return err
+			}
+		}
+		poke(received)
+	}
+	return nil
+}
+
+// errSettled marks an error for which the peer was reported already.
+var errSettled = errors.New("p2p: op not admitted")
+
+// deliver verifies ops and gives them to the backend.
+func (x *exchange) deliver(ctx context.Context, ops []*dag.Unverified) error {
+	for _, u := range ops {
+		if mesh := u.Header().Mesh; u.ID() != x.n.mesh && (mesh == nil || *mesh != x.n.mesh) {
+			return fmt.Errorf("%w: op %v", ErrMesh, u.ID())
+		}
+	}
+	signed, errs := dag.Verify(ops)
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	for _, s := range signed {
+		x.gotten = append(x.gotten, s.ID())
+	}
+	if err := x.n.delivery.synced(ctx, x.peer, signed); err != nil {
+		return fmt.Errorf("%w: %w", errSettled, err)
+	}
+	return nil
+}
+
+// conclude records the session's result.
+func (x *exchange) conclude(session *reconcile.Session, heads []*dag.Op, err error) error {
+	g := x.n.backend.Graph()
+	var held []*dag.Op
+	for _, id := range x.gotten {
+		if op, ok := g.Get(id); ok {
+			held = append(held, op)
+		}
+	}
+	if session.Complete() {
+		x.n.peers.synced(x.peer, append(held, heads...), nil)
+		return nil
+	}
+	code, _ := resetCode(err)
+	switch {
+	case code == codeBusy:
+		return ErrBusy
+	case code == codeNotEnrolled:
+		err = fmt.Errorf("%w: so says the peer of this node", ErrNotEnrolled)
+	case code == codeBudget:
+		err = fmt.Errorf("%w: so says the peer of this node", ErrBudget)
+	case err == nil && len(x.gotten)+session.Stats().OpsSent > 0:
+		// It ended at a limit: there is more, and this part is done.
+		x.n.syncer.want(x.peer, x.n.timing.Settle)
+		err = errors.New("p2p: the session ended before all was exchanged")
+	case err == nil:
+		err = errors.New("p2p: the peer ended the session early")
+	}
+	x.n.peers.synced(x.peer, held, err)
+	return err
+}
+
+// account adds the session's bytes to the peer's and the node's totals.
+func (x *exchange) account() {
+	x.n.metrics.bytes.WithLabelValues("in").Add(float64(x.frames.in))
+	x.n.metrics.bytes.WithLabelValues("out").Add(float64(x.frames.out))
+	x.n.peers.with(x.peer, func(st *peerState) {
+		st.in += x.frames.in
+		st.out += x.frames.out
+	})
+}
+
+// blame reports what the peer did wrong, if err says that it did.
+func (x *exchange) blame(err error) {
+	var refusal *dag.Refusal
+	s := x.n.standings
+	switch {
+	case err == nil, errors.Is(err, errSettled):
+	case errors.Is(err, ErrNotEnrolled):
+		s.report(x.peer, reasonNotEnrolled, err)
+	case errors.Is(err, ErrFrameTooLong), errors.Is(err, reconcile.ErrLimit):
+		s.report(x.peer, reasonOversize, err)
+	case errors.Is(err, ErrMesh), errors.Is(err, reconcile.ErrMesh):
+		s.report(x.peer, reasonMesh, err)
+	case errors.Is(err, ErrStalled):
+		s.report(x.peer, reasonStalled, err)
+	case errors.As(err, &refusal):
+		s.report(x.peer, refused(refusal), err)
+	case errors.Is(err, ErrMalformed), errors.Is(err, reconcile.ErrMalformed):
+		s.report(x.peer, reasonMalformed, err)
+	case errors.Is(err, reconcile.ErrProtocol):
+		s.report(x.peer, reasonProtocol, err)
+	}
+}
+
+// codeOf returns the code for resetting a stream after err.
+func codeOf(err error) network.StreamErrorCode {
+	switch {
+	case errors.Is(err, ErrNotEnrolled):
+		return codeNotEnrolled
+	case errors.Is(err, ErrBudget):
+		return codeBudget
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return codeClosing
+	}
+	return codeProtocol
+}

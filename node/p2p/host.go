@@ -1,0 +1,87 @@
+package p2p
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/connmgr"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	conns "github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+
+	"github.com/causeway-sync/causeway/identity"
+)
+
+// Protocol IDs of our streams (docs/p2p.md).
+const (
+	SyncProtocol protocol.ID = "/causeway/sync/0"
+	JoinProtocol protocol.ID = "/causeway/join/0"
+)
+
+// quicBufferWarning is the variable by which quic-go is told not to print,
+// past our log, that the system bounds UDP buffers below what it would like.
+// A mesh's traffic does not need them.
+const quicBufferWarning = "QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING"
+
+// newHost makes a libp2p host that speaks QUIC and TCP (TLS or Noise), listens
+// on the given multiaddrs only, and runs no relay, no discovery, no address
+// translation and no ping. gater may be nil.
+func newHost(key *identity.PrivateKey, listen []string, gater connmgr.ConnectionGater) (host.Host, error) {
+	if _, set := os.LookupEnv(quicBufferWarning); !set {
+		// quic-go reads it when the first socket is opened and offers no other way.
+		if err := os.Setenv(quicBufferWarning, "true"); err != nil {
+			return nil, err
+		}
+	}
+	priv, err := hostKey(key)
+	if err != nil {
+		return nil, err
+	}
+	limits := rcmgr.DefaultLimits
+	libp2p.SetDefaultServiceLimits(&limits)
+	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()))
+	if err != nil {
+		return nil, fmt.Errorf("p2p: resource limits: %w", err)
+	}
+	manager, err := conns.NewConnManager(connLow, connHigh, conns.WithGracePeriod(connGrace))
+	if err != nil {
+		resources.Close()
+		return nil, fmt.Errorf("p2p: connection manager: %w", err)
+	}
+	opts := []libp2p.Option{
+		libp2p.Identity(priv),
+		libp2p.Transport(quic.NewTransport),
+		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Security(tls.ID, tls.New),
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.ResourceManager(resources),
+		libp2p.ConnectionManager(manager),
+		libp2p.UserAgent("causeway"),
+		libp2p.DisableRelay(),
+		libp2p.Ping(false),
+		libp2p.ForceReachabilityPrivate(),
+		libp2p.DisableIdentifyAddressDiscovery(),
+		libp2p.DisableMetrics(),
+	}
+	if len(listen) == 0 {
+		opts = append(opts, libp2p.NoListenAddrs)
+	} else {
+		opts = append(opts, libp2p.ListenAddrStrings(listen...))
+	}
+	if gater != nil {
+		opts = append(opts, libp2p.ConnectionGater(gater))
+	}
+	h, err := libp2p.New(opts...)
+	if err != nil {
+		manager.Close()
+		resources.Close()
+		return nil, fmt.Errorf("p2p: listen for peers: %w", err)
+	}
+	return h, nil
+}

@@ -1,0 +1,70 @@
+package p2p
+
+import "time"
+
+// Every bound of the package, each with its unit and reason.
+const (
+	// maxGossip bounds a gossip message's data, in bytes: four seals of
+	// 64 KiB. A larger op is announced by its ID and fetched by sync.
+	maxGossip = 256 << 10
+	// maxGossipRPC bounds a pubsub RPC, in bytes: one message and the control
+	// messages of a heartbeat beside it.
+	maxGossipRPC = maxGossip + 256<<10
+	// maxAnnounced bounds the heads of an announcement; an op has as many parents at most.
+	maxAnnounced = 128
+
+	// maxJoinFrame bounds a frame of the join protocol, in bytes: three
+	// statements of 16 KiB, or an op that carries them.
+	maxJoinFrame = 64 << 10
+	// maxValidators bounds the gossiped ops validated at one time; further ones wait in
+	// pubsub's queue of gossipQueue messages, and are dropped when that is full.
+	maxValidators, gossipQueue = 64, 256
+	// maxIntroduction bounds the frame by which an unknown peer shows its
+	// enrolment, in bytes: the op that a join answer holds.
+	maxIntroduction = maxJoinFrame
+
+	// maxTicketText bounds a ticket's text, in characters: an invite of 16 KiB and the
+	// addresses, in base64.
+	maxTicketText = 32 << 10
+	// maxTicketAddrs bounds the addresses in a ticket and those kept per peer.
+	maxTicketAddrs = 16
+	// maxAddr bounds one multiaddr, in bytes: a DNS name of 255 with ports and peer ID.
+	maxAddr = 512
+
+	// maxPeers bounds the peers this node remembers and dials by itself.
+	maxPeers = 256
+	// maxStandings bounds the peers whose conduct is remembered in memory.
+	maxStandings = 4096
+	// maxMetricPeers bounds the peers that metrics name; further ones count as "other".
+	maxMetricPeers = 64
+	// maxBuckets bounds the addresses whose join attempts are counted apart.
+	maxBuckets = 1024
+
+	// connLow and connHigh are the connection manager's watermarks: above
+	// high, unprotected connections are closed until low are left.
+	connLow, connHigh = 128, 192
+	// connGrace is how long a new connection is exempt from that.
+	connGrace = 20 * time.Second
+
+	// maxSessionsIn and maxSessionsOut bound sync sessions at one time; of each, one per peer.
+	maxSessionsIn, maxSessionsOut = 16, 8
+	// sessionRate and sessionBurst bound how often one peer may start a sync session, per second.
+	sessionRate, sessionBurst = 5, 30
+	// serveRate and serveBurst bound the bytes of ops served to one peer, per
+	// second and at once. A peer over it is served slowly, not refused: a
+	// joiner may well need the whole history, once.
+	serveRate, serveBurst = 8 << 20, 512 << 20
+
+	// publishQueue bounds own ops waiting to be gossiped. When it is full the op is
+	// not gossiped, and the next announcement of heads makes peers fetch it.
+	publishQueue = 512
+	// wantQueue bounds requests to sync with a peer; when it is full, anti-entropy makes up.
+	wantQueue = 128
+
+	// joinRate and joinBurst bound join attempts of everybody, per second.
+	joinRate, joinBurst = 2, 16
+	// joinAddrRate and joinAddrBurst bound join attempts from one network address, per second.
+	joinAddrRate, joinAddrBurst = 0.2, 5
+	// joinTimeout bounds one join exchange.
+	joinTimeout = 20 * time.Second
+)

@@ -1,0 +1,307 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
+)
+
+// Codes with which streams are reset, so that the other side knows why.
+const (
+	codeBusy network.StreamErrorCode = 1 + iota
+	codeNotEnrolled
+	codeBudget
+	codeProtocol
+	codeClosing
+)
+
+// A Network is a node's connection to the other nodes of its mesh. Make one
+// with [Open]. Its methods are safe for concurrent use.
+type Network struct {
+	backend Backend
+	mesh    dag.ID
+	key     *identity.PrivateKey
+	self    identity.PublicKey
+	id      peer.ID
+	meta    Meta
+	log     *slog.Logger
+	timing  Timing
+	cfg     Config
+
+	host          host.Host
+	metrics       *metrics
+	standings     *standings
+	book          *book
+	peers         *peers
+	introductions *introductions
+	delivery      *delivery
+	gossip        *gossip
+	syncer        *syncer
+	inviter       *inviter
+	introduction  joined // this node's own; zero if it needs none
+	emitPeer      event.Emitter
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	mu     sync.Mutex // guards closed and starts of wg
+	closed bool
+	wg     sync.WaitGroup
+	once   sync.Once
+}
+
+// Open starts to listen and to connect. The caller closes the result before
+// the backend and the store. ctx bounds the start only. Errors wrap [ErrConfig], or
+// are of the store or the sockets.
+func Open(ctx context.Context, cfg Config) (*Network, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if cfg.Listen == nil {
+		cfg.Listen = DefaultListen
+	}
+	n := &Network{
+		backend: cfg.Backend, mesh: cfg.Mesh, key: cfg.Key, self: cfg.Key.Public(), meta: cfg.Meta,
+		log: cfg.Logger, timing: cfg.Timing.withDefaults(), cfg: cfg, metrics: newMetrics(), introductions: newIntroductions(),
+	}
+	if n.log == nil {
+		n.log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	if n.id, err = PeerID(n.self); err != nil {
+		return nil, err
+	}
+	if n.book, err = openBook(n.meta, n.timing); err != nil {
+		return nil, err
+	}
+	for _, s := range cfg.Peers {
+		info, err := ParsePeerAddr(s)
+		if err != nil {
+			return nil, err
+		}
+		if info.ID == n.id {
+			continue
+		}
+		if err := n.book.pin(info); err != nil {
+			return nil, err
+		}
+	}
+	if n.introduction, err = loadIntroduction(n.meta); err != nil {
+		return nil, err
+	}
+	n.standings = newStandings(n.log, n.metrics, n.timing, n.shutOut)
+	n.peers = newPeers(n)
+	n.delivery = newDelivery(n)
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	if err := n.listen(); err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// listen opens the sockets and starts the goroutines.
+func (n *Network) listen() error {
+	var err error
+	if err := n.metrics.register(n.cfg.Registerer); err != nil {
+		n.cfg.Registerer = nil
+		return err
+	}
+	if n.host, err = newHost(n.key, n.cfg.Listen, banGate{n.standings}); err != nil {
+		return err
+	}
+	if n.emitPeer, err = n.host.EventBus().Emitter(new(event.EvtPeerProtocolsUpdated)); err != nil {
+		return fmt.Errorf("p2p: event bus: %w", err)
+	}
+	n.syncer = newSyncer(n)
+	if n.inviter, err = newInviter(n); err != nil {
+		return err
+	}
+	if n.gossip, err = newGossip(n); err != nil {
+		return err
+	}
+	for _, id := range n.book.ids() {
+		n.host.ConnManager().Protect(id, "book")
+	}
+	n.host.SetStreamHandler(SyncProtocol, n.handler(n.syncer.serve))
+	n.host.SetStreamHandler(JoinProtocol, n.handler(n.inviter.serve))
+	n.host.Network().Notify(n.notifiee())
+	n.backend.OnOp(n.gossip.own)
+	n.start(n.dialLoop)
+	n.start(n.syncer.loop)
+	n.start(n.gossip.publishLoop)
+	n.start(n.gossip.announceLoop)
+	n.log.Info("listening for peers", "peer", n.id.String(), "addresses", n.Addrs())
+	return nil
+}
+
+// start runs fn in a goroutine that Close waits for, unless the network is closing.
+func (n *Network) start(fn func(ctx context.Context)) bool {
+	if !n.begin() {
+		return false
+	}
+	go func() {
+		defer n.wg.Done()
+		fn(n.ctx)
+	}()
+	return true
+}
+
+// begin counts the caller's work as some that Close waits for; wg.Done ends it.
+func (n *Network) begin() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return false
+	}
+	n.wg.Add(1)
+	return true
+}
+
+// handler makes a stream handler of fn: it is waited for by Close, which
+// resets its stream.
+func (n *Network) handler(fn func(ctx context.Context, s network.Stream)) network.StreamHandler {
+	return func(s network.Stream) {
+		if !n.begin() {
+			_ = s.ResetWithError(codeClosing)
+			return
+		}
+		defer n.wg.Done()
+		defer n.resetOnClose(s)()
+		fn(n.ctx, s)
+	}
+}
+
+// resetOnClose resets s when the network closes, until the result is called.
+func (n *Network) resetOnClose(s network.Stream) (release func()) {
+	stop := context.AfterFunc(n.ctx, func() { _ = s.ResetWithError(codeClosing) })
+	return func() { stop() }
+}
+
+// Close ends all connections and waits for all goroutines. Calling it again
+// returns nil.
+func (n *Network) Close() error {
+	var err error
+	n.once.Do(func() {
+		n.mu.Lock()
+		n.closed = true
+		n.mu.Unlock()
+		n.cancel()
+		if n.host != nil {
+			if n.emitPeer != nil {
+				_ = n.emitPeer.Close()
+			}
+			err = n.host.Close()
+		}
+		n.wg.Wait()
+		if n.syncer != nil {
+			err = errors.Join(err, n.syncer.saveAnchors())
+		}
+		n.metrics.unregister(n.cfg.Registerer)
+	})
+	return err
+}
+
+// ID returns this node's peer ID.
+func (n *Network) ID() peer.ID { return n.id }
+
+// Addrs returns the multiaddrs at which this node can be reached, each ending
+// in its peer ID, sorted: what a ticket or another node's configuration names.
+func (n *Network) Addrs() []string {
+	suffix, err := multiaddr.NewComponent("p2p", n.id.String())
+	if err != nil {
+		panic(err) // a peer ID is always a p2p component
+	}
+	var addrs []string
+	for _, a := range n.host.Addrs() {
+		addrs = append(addrs, a.Encapsulate(suffix).String())
+	}
+	slices.Sort(addrs)
+	return addrs
+}
+
+// AddPeer connects to the peer at addr (see [ParsePeerAddr]) and keeps it
+// connected while this process runs; once it synced it is remembered. It does
+// not wait for the connection.
+func (n *Network) AddPeer(addr string) error {
+	info, err := ParsePeerAddr(addr)
+	if err != nil {
+		return err
+	}
+	if info.ID == n.id {
+		return fmt.Errorf("%w: %q is this node's own", ErrAddress, addr)
+	}
+	if err := n.book.pin(info); err != nil {
+		return err
+	}
+	n.host.ConnManager().Protect(info.ID, "book")
+	return nil
+}
+
+// Sync runs one sync session with every connected peer that may, or only with
+// those named, and returns when they are over. The error joins theirs.
+func (n *Network) Sync(ctx context.Context, with ...peer.ID) error {
+	if len(with) == 0 {
+		for _, p := range n.host.Network().Peers() {
+			if n.mayOpen(p) == nil {
+				with = append(with, p)
+			}
+		}
+	}
+	errs := make([]error, len(with))
+	var wg sync.WaitGroup
+	for i, p := range with {
+		wg.Go(func() {
+			if !n.begin() {
+				errs[i] = ErrClosed
+				return
+			}
+			defer n.wg.Done()
+			errs[i] = n.syncer.run(ctx, p)
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// mayOpen reports whether this node opens a sync with p: it is admitted, or
+// one that this node was told to connect to, and not banned.
+func (n *Network) mayOpen(p peer.ID) error {
+	err := n.admitted(p)
+	if errors.Is(err, ErrNotEnrolled) && n.book.has(p) {
+		return nil
+	}
+	return err
+}
+
+// shutOut ends a banned peer's connections and takes its pending ops out.
+func (n *Network) shutOut(p peer.ID, _ time.Duration) {
+	n.start(func(context.Context) {
+		n.delivery.forget(p)
+		_ = n.host.Network().ClosePeer(p)
+	})
+}
+
+// presented tells gossip that p may have become acceptable, or have accepted
+// us, since it last tried: it then opens its streams again.
+func (n *Network) presented(p peer.ID) {
+	err := n.emitPeer.Emit(event.EvtPeerProtocolsUpdated{Peer: p, Added: n.gossip.protocols()})
+	if err != nil {
+		n.log.Debug("event bus is closed", "error", err)
+	}
+}

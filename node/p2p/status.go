@@ -1,0 +1,93 @@
+package p2p
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/causeway-sync/causeway/identity"
+)
+
+// PeerStatus is what this node knows of one peer.
+type PeerStatus struct {
+	ID        string             `json:"id"`   // libp2p peer ID
+	Node      identity.PublicKey `json:"node"` // the same key, as this project writes keys
+	Operator  string             `json:"operator,omitempty"`
+	Enrolled  bool               `json:"enrolled"`
+	Addresses []string           `json:"addresses"` // of the connections, or else those it is dialled at
+	Connected bool               `json:"connected"`
+	Pinned    bool               `json:"pinned"` // configured here
+	// LagOps counts the operations that the peer is not known to hold, and the
+	// heads it announced that this node lacks. 0 if both hold the same; all
+	// operations for a peer not heard of yet.
+	LagOps      int        `json:"lag_ops"`
+	LastSync    *time.Time `json:"last_sync,omitempty"`
+	LastError   string     `json:"last_error,omitempty"`
+	Misconduct  string     `json:"misconduct,omitempty"` // the last kind of misbehaviour
+	BytesIn     int64      `json:"bytes_in"`             // of sync and gossip, in this run
+	BytesOut    int64      `json:"bytes_out"`            // of sync, in this run
+	BannedUntil *time.Time `json:"banned_until,omitempty"`
+}
+
+// Peers returns the status of the peers that are connected, remembered, or
+// enrolled and heard of in this run, sorted by peer ID.
+func (n *Network) Peers() []PeerStatus {
+	g := n.backend.Graph()
+	roster := g.Roster()
+	ids := append(n.book.ids(), n.host.Network().Peers()...)
+	ids = append(ids, n.peers.enrolled(roster)...)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	out := make([]PeerStatus, 0, len(ids))
+	for _, id := range ids {
+		key, err := NodeKey(id)
+		if err != nil || id == n.id {
+			continue
+		}
+		st := PeerStatus{ID: id.String(), Node: key, Connected: n.connected(id), Misconduct: n.standings.last(id)}
+		if a, ok := roster.Author(key); ok {
+			st.Enrolled, st.Operator = true, a.OperatorName
+		}
+		addrs, pinned := n.book.addrs(id)
+		st.Pinned = pinned
+		for _, c := range n.host.Network().ConnsToPeer(id) {
+			st.Addresses = append(st.Addresses, c.RemoteMultiaddr().String())
+		}
+		if !st.Connected {
+			st.Addresses = nil
+			for _, a := range addrs {
+				st.Addresses = append(st.Addresses, a.String())
+			}
+		}
+		slices.Sort(st.Addresses)
+		if until, is := n.standings.banned(id); is {
+			st.BannedUntil = &until
+		}
+		s, _ := n.peers.get(id)
+		st.LagOps = s.lag(g)
+		st.LastError, st.BytesIn, st.BytesOut = s.lastErr, s.in, s.out
+		if !s.lastSync.IsZero() {
+			st.LastSync = &s.lastSync
+		}
+		out = append(out, st)
+	}
+	slices.SortFunc(out, func(a, b PeerStatus) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// enrolled returns the peers heard of in this run that are enrolled.
+func (ps *peers) enrolled(roster *identity.Roster) []peer.ID {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	var ids []peer.ID
+	for id := range ps.all {
+		if key, err := NodeKey(id); err == nil {
+			if _, ok := roster.Author(key); ok {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}

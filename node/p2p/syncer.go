@@ -1,0 +1,356 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/causeway-sync/causeway/dag"
+)
+
+// anchorMeta is the prefix of the names under which anchors are kept; anchorEvery is
+// how often one is written at most. A lost one costs bytes and nothing else.
+const (
+	anchorMeta  = "p2p/anchor/"
+	anchorEvery = time.Minute
+)
+
+// syncer decides when to synchronise with whom, and bounds the sessions.
+type syncer struct {
+	n     *Network
+	wants chan wanted
+	wake  chan struct{} // the delivered ops changed
+	in    chan struct{} // slots of sessions that peers started
+	out   chan struct{} // slots of sessions this node started
+	alien chan struct{} // slots of peers that are yet to show their enrolment
+
+	mu      sync.Mutex
+	anchors map[peer.ID]*anchor
+}
+
+type wanted struct {
+	p  peer.ID
+	at time.Time
+}
+
+// anchor is the anchor of one peer, and when and whether it was written.
+type anchor struct {
+	bytes []byte
+	saved []byte
+	at    time.Time
+}
+
+// maxAliens bounds the unknown peers whose introduction is read at one time.
+const maxAliens = 4
+
+func newSyncer(n *Network) *syncer {
+	return &syncer{
+		n:       n,
+		wants:   make(chan wanted, wantQueue),
+		wake:    make(chan struct{}, 1),
+		in:      make(chan struct{}, maxSessionsIn),
+		out:     make(chan struct{}, maxSessionsOut),
+		alien:   make(chan struct{}, maxAliens),
+		anchors: make(map[peer.ID]*anchor),
+	}
+}
+
+// want asks for a session with p after a time. It never blocks; when too many
+// wait it is dropped, and the periodic syncs make up for it.
+func (s *syncer) want(p peer.ID, after time.Duration) {
+	select {
+	case s.wants <- wanted{p, time.Now().Add(after)}:
+	default:
+		s.n.metrics.dropped.WithLabelValues("sync").Inc()
+	}
+}
+
+// wakeUp ends the idle pace of the periodic syncs.
+func (s *syncer) wakeUp() { poke(s.wake) }
+
+// loop runs the syncs that were asked for and, at intervals that grow while
+// nothing changes, one with a random peer.
+func (s *syncer) loop(ctx context.Context) {
+	t := s.n.timing
+	due := make(map[peer.ID]time.Time)
+	pace := t.SyncActive
+	next := time.Now().Add(jitter(pace))
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case w := <-s.wants:
+			if at, ok := due[w.p]; (!ok || w.at.Before(at)) && len(due) < maxStandings {
+				due[w.p] = w.at
+			}
+		case <-s.wake:
+			if pace = t.SyncActive; time.Until(next) > pace {
+				next = time.Now().Add(jitter(pace))
+			}
+		case <-timer.C:
+		}
+		now := time.Now()
+		if !now.Before(next) {
+			p, behind := s.choose()
+			if p != "" {
+				due[p] = now
+			}
+			if pace = min(t.SyncIdle, pace*3/2); behind {
+				pace = t.SyncActive
+			}
+			next = now.Add(jitter(pace))
+		}
+		wait := next.Sub(now)
+		for p, at := range due {
+			if at.After(now) {
+				wait = min(wait, at.Sub(now))
+				continue
+			}
+			delete(due, p)
+			s.n.start(func(ctx context.Context) {
+				if err := s.run(ctx, p); err != nil {
+					s.n.log.Debug("sync ended", "peer", p.String(), "error", err)
+				}
+			})
+		}
+		timer.Reset(wait)
+	}
+}
+
+// choose returns a random connected peer for a periodic sync: one that is not
+// known to hold our heads, or to have nothing we lack, if there is any.
+func (s *syncer) choose() (p peer.ID, behind bool) {
+	heads := s.n.backend.Graph().Heads()
+	var any, late []peer.ID
+	for _, p := range s.n.host.Network().Peers() {
+		if s.n.mayOpen(p) != nil {
+			continue
+		}
+		any = append(any, p)
+		if !s.n.peers.equal(p, heads) {
+			late = append(late, p)
+		}
+	}
+	// Now and then one that seems equal is asked too, so that a peer that
+	// never completes a sync cannot keep us from the others.
+	if len(late) > 0 && (len(late) == len(any) || rand.IntN(4) > 0) {
+		return late[rand.IntN(len(late))], true
+	}
+	if len(any) == 0 {
+		return "", false
+	}
+	return any[rand.IntN(len(any))], len(late) > 0
+}
+
+// run starts one session with p and returns when it is over: nil if it
+// completed, ErrBusy if one is under way already.
+func (s *syncer) run(ctx context.Context, p peer.ID) error {
+	if err := s.n.mayOpen(p); err != nil {
+		return err
+	}
+	if !s.n.connected(p) {
+		return fmt.Errorf("p2p: %s is not connected", p)
+	}
+	if !s.enter(p, false) {
+		return ErrBusy
+	}
+	defer s.leave(p, false)
+	select {
+	case s.out <- struct{}{}:
+		defer func() { <-s.out }()
+	default:
+		s.want(p, s.n.timing.SyncActive)
+		return ErrBusy
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxSession)
+	defer cancel()
+	str, err := s.n.host.NewStream(network.WithNoDial(ctx, "sync"), p, SyncProtocol)
+	if err != nil {
+		return s.over(p, "out", err)
+	}
+	x := newExchange(s.n, p, str)
+	if err := x.hello(); err != nil {
+		_ = str.ResetWithError(codeProtocol)
+		return s.over(p, "out", err)
+	}
+	return s.over(p, "out", x.run(ctx))
+}
+
+// serve answers a session that a peer started.
+func (s *syncer) serve(ctx context.Context, str network.Stream) {
+	p := str.Conn().RemotePeer()
+	var within bool
+	s.n.peers.with(p, func(st *peerState) { within = st.starts.take(1, time.Now()) })
+	if !within {
+		_ = str.ResetWithError(codeBudget)
+		s.n.standings.report(p, reasonBudget, errors.New("sync sessions"))
+		return
+	}
+	if !s.enter(p, true) {
+		_ = str.ResetWithError(codeBusy)
+		return
+	}
+	defer s.leave(p, true)
+	x := newExchange(s.n, p, str)
+	if err := s.meet(x); err != nil {
+		code := codeProtocol
+		if errors.Is(err, ErrNotEnrolled) {
+			code = codeNotEnrolled
+		} else if errors.Is(err, ErrBusy) {
+			code = codeBusy
+		}
+		_ = str.ResetWithError(code)
+		x.blame(err)
+		return
+	}
+	select {
+	case s.in <- struct{}{}:
+		defer func() { <-s.in }()
+	default:
+		_ = str.ResetWithError(codeBusy)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxSession)
+	defer cancel()
+	_ = s.over(p, "in", x.run(ctx))
+}
+
+// meet reads the peer's hello and lets it pass the gate, or not.
+func (s *syncer) meet(x *exchange) error {
+	err := s.n.admitted(x.peer)
+	if errors.Is(err, ErrNotEnrolled) {
+		select {
+		case s.alien <- struct{}{}:
+			defer func() { <-s.alien }()
+		default:
+			return ErrBusy
+		}
+	} else if err != nil {
+		return err
+	}
+	block, body, herr := x.readHello()
+	if herr != nil || err == nil {
+		return herr
+	}
+	return s.n.introduce(x.peer, block, body)
+}
+
+// enter claims the peer's one session of a side. If both nodes start one at a
+// time, that of the lesser peer ID goes on.
+func (s *syncer) enter(p peer.ID, in bool) (ok bool) {
+	s.n.peers.with(p, func(st *peerState) {
+		switch {
+		case in && (st.busyIn || st.busyOut && s.n.id < p):
+		case !in && (st.busyIn || st.busyOut):
+		case in:
+			st.busyIn, ok = true, true
+		default:
+			st.busyOut, ok = true, true
+		}
+	})
+	return ok
+}
+
+func (s *syncer) leave(p peer.ID, in bool) {
+	s.n.peers.with(p, func(st *peerState) {
+		if in {
+			st.busyIn = false
+		} else {
+			st.busyOut = false
+		}
+	})
+}
+
+// over records the end of a session and what follows from it.
+func (s *syncer) over(p peer.ID, side string, err error) error {
+	if errors.Is(err, ErrBusy) {
+		// The other side's session does the work.
+		return err
+	}
+	if err != nil {
+		s.n.metrics.syncs.WithLabelValues(side, "failed").Inc()
+		s.n.peers.failed(p, err)
+		return err
+	}
+	s.n.metrics.syncs.WithLabelValues(side, "done").Inc()
+	s.n.presented(p)
+	if key, kerr := NodeKey(p); kerr == nil {
+		if _, ok := s.n.backend.Graph().Roster().Author(key); ok {
+			if rerr := s.n.book.remember(p, s.n.host.Peerstore().Addrs(p)); rerr != nil {
+				s.n.log.Error("cannot remember peer", "peer", p.String(), "error", rerr)
+			}
+		}
+	}
+	return nil
+}
+
+// anchor returns the stored anchor of p, nil if there is none.
+func (s *syncer) anchor(p peer.ID) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.anchors[p]; a != nil {
+		return a.bytes
+	}
+	v, err := loadMeta(s.n.meta, anchorMeta+p.String())
+	if err != nil {
+		s.n.log.Warn("cannot read a peer's anchor", "peer", p.String(), "error", err)
+		return nil
+	}
+	if len(s.anchors) < maxStandings {
+		s.anchors[p] = &anchor{bytes: v, saved: v}
+	}
+	return v
+}
+
+// setAnchor keeps the anchor of p, and writes it if the last time is long ago.
+func (s *syncer) setAnchor(p peer.ID, bytes []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.anchors[p]
+	if a == nil {
+		return
+	}
+	a.bytes = bytes
+	if slices.Equal(a.bytes, a.saved) || time.Since(a.at) < anchorEvery {
+		return
+	}
+	if err := s.save(p, a); err != nil {
+		s.n.log.Error("cannot write a peer's anchor", "peer", p.String(), "error", err)
+	}
+}
+
+func (s *syncer) save(p peer.ID, a *anchor) error {
+	a.at = time.Now()
+	if err := s.n.meta.PutMeta(anchorMeta+p.String(), a.bytes); err != nil {
+		return err
+	}
+	a.saved = a.bytes
+	return nil
+}
+
+// saveAnchors writes the anchors that changed since they were written.
+func (s *syncer) saveAnchors() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for p, a := range s.anchors {
+		if !slices.Equal(a.bytes, a.saved) {
+			errs = append(errs, s.save(p, a))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+var _ interface {
+	Fetch(dag.ID) (block, body []byte, err error)
+	Graph() *dag.Graph
+} = Backend(nil)
