@@ -23,6 +23,7 @@ import (
 	_ "go.etcd.io/etcd/api/v3/etcdserverpb"
 	_ "go.etcd.io/etcd/api/v3/etcdserverpb/gw"
 	_ "go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	_ "go.etcd.io/etcd/api/v3/version"
 	_ "go.uber.org/goleak"
 	_ "golang.org/x/crypto/ssh"
 	_ "golang.org/x/crypto/ssh/agent"

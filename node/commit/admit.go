@@ -1,0 +1,145 @@
+package commit
+
+import (
+	"context"
+	"errors"
+
+	"github.com/causeway-sync/causeway/dag"
+)
+
+// admission is a batch of received ops on its way through the writer.
+type admission struct {
+	ops  []*dag.Signed
+	errs []error
+	done chan struct{}
+}
+
+func (a *admission) refuse(err error) {
+	for i := range a.errs {
+		a.errs[i] = err
+	}
+	close(a.done)
+}
+
+// Admit validates received ops, in causal order, and returns once those that
+// are valid are durable and visible. The result has one error per op: nil,
+// dag.ErrDuplicate, a *dag.MissingError (its past is not here), a *dag.Refusal
+// (invalid), ErrForeignMesh, ErrStopped or ctx's error.
+func (p *Pipeline) Admit(ctx context.Context, ops []*dag.Signed) []error {
+	a := &admission{ops: ops, errs: make([]error, len(ops)), done: make(chan struct{})}
+	giveUp := func(err error) []error {
+		errs := make([]error, len(ops)) // a's own belong to the writer
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
+	}
+	select {
+	case p.admissions <- a:
+	case <-ctx.Done():
+		return giveUp(ctx.Err())
+	case <-p.stopped:
+		return giveUp(ErrStopped)
+	}
+	select {
+	case <-a.done:
+		return a.errs
+	case <-ctx.Done():
+		return giveUp(ctx.Err())
+	case <-p.stopped:
+		select {
+		case <-a.done:
+			return a.errs
+		default:
+			return giveUp(ErrStopped)
+		}
+	}
+}
+
+// admit seals what is unsealed and takes in a batch and whatever batches wait
+// behind it, all with one append.
+func (p *Pipeline) admit(first *admission) {
+	batch := []*admission{first}
+	for n := len(first.ops); n < dag.MaxRecordOps; {
+		select {
+		case a := <-p.admissions:
+			batch = append(batch, a)
+			n += len(a.ops)
+			continue
+		default:
+		}
+		break
+	}
+	recs := p.buildSeals()
+	var added []*dag.Op
+	for _, a := range batch {
+		for i, s := range a.ops {
+			op, rec, err := p.admitOne(s)
+			a.errs[i] = err
+			if err == nil {
+				recs = append(recs, rec)
+				added = append(added, op)
+			}
+		}
+	}
+	if len(recs) > 0 {
+		if _, ok := p.append(recs); !ok {
+			for _, a := range batch {
+				a.refuse(ErrStopped)
+			}
+			return
+		}
+	}
+	for _, a := range batch {
+		close(a.done)
+	}
+	p.cfg.Metrics.admitted.Add(float64(len(added)))
+	p.auth.roster = p.graph.Roster()
+	p.openWindowIfEnrolled()
+	for _, op := range added {
+		p.reclaimWindow(op)
+	}
+}
+
+// admitOne validates an op and applies it to the head of the view; the caller
+// appends the record before anything of it is published.
+func (p *Pipeline) admitOne(s *dag.Signed) (*dag.Op, dag.Record, error) {
+	op, err := p.add(s)
+	if err != nil {
+		return nil, dag.Record{}, err
+	}
+	if op.Author() == p.self {
+		p.supersede(op)
+	}
+	for i, t := range s.Transactions() {
+		p.view.ApplyRemote(op, uint32(i), t)
+	}
+	rec := opRecord{revision: p.view.Head(), block: s.Block(), body: s.Body()}
+	return op, dag.Record{Kind: recordOp, Payload: rec.append(nil), Ops: []dag.ID{op.ID()}}, nil
+}
+
+// add adds an op to the graph and reports a fork it exposes. The proof needs
+// no place of its own: both blocks are in the log.
+func (p *Pipeline) add(s *dag.Signed) (*dag.Op, error) {
+	known := p.graph.Forked(s.Header().Author)
+	op, forks, err := p.graph.Add(s)
+	if err != nil {
+		var refusal *dag.Refusal
+		if errors.As(err, &refusal) {
+			p.cfg.Metrics.refused.WithLabelValues(refusal.Reason.String()).Inc()
+		}
+		return nil, err
+	}
+	p.cfg.Metrics.forks.Add(float64(len(forks)))
+	if len(forks) > 0 && !known { // once per author: a forker must not fill the log
+		p.log.Warn("fork: one author signed two ops with the same predecessor", "author", op.Author(), "seq", op.Seq(), "a", forks[0].A, "b", forks[0].B)
+	}
+	return op, nil
+}
+
+// supersede stops the writing of a node whose own key has written ops it does not know.
+func (p *Pipeline) supersede(op *dag.Op) {
+	if p.superseded.CompareAndSwap(false, true) {
+		p.log.Error("a peer holds later ops of this node's own key: this data directory is an old copy, or the key runs elsewhere too; refusing to write", "op", op.ID(), "seq", op.Seq())
+	}
+}

@@ -1,0 +1,54 @@
+package commit
+
+import (
+	"context"
+
+	"github.com/causeway-sync/causeway/dag"
+)
+
+// carry is a request to carry statements in an own op.
+type carry struct {
+	statements [][]byte
+	done       chan carried
+}
+
+type carried struct {
+	id  dag.ID
+	err error
+}
+
+// Carry puts statements into an own op, after everything answered so far, and
+// returns its ID once it is durable. Whether they have any effect is the
+// roster's to say.
+func (p *Pipeline) Carry(ctx context.Context, statements [][]byte) (dag.ID, error) {
+	if !p.ready.Load() {
+		return dag.ID{}, ErrNotReady
+	}
+	c := &carry{statements: statements, done: make(chan carried, 1)}
+	select {
+	case p.carries <- c:
+	case <-ctx.Done():
+		return dag.ID{}, ctx.Err()
+	case <-p.stopped:
+		return dag.ID{}, ErrStopped
+	}
+	r := <-c.done // the writer has it and answers
+	return r.id, r.err
+}
+
+func (p *Pipeline) carry(c *carry) {
+	if p.superseded.Load() {
+		c.done <- carried{err: ErrSuperseded}
+		return
+	}
+	recs := p.buildSeals()
+	own, ok := p.own(dag.Body{Statements: c.statements}, 0, 0, sealRecord{statements: c.statements})
+	if ok {
+		_, ok = p.append(append(recs, own...))
+	}
+	if !ok {
+		c.done <- carried{err: ErrStopped}
+		return
+	}
+	c.done <- carried{id: p.tip.ID()}
+}

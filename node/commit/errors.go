@@ -1,0 +1,32 @@
+package commit
+
+import (
+	"errors"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+var (
+	// ErrStopped is returned once the pipeline is closed or has failed.
+	ErrStopped = status.Error(codes.Unavailable, "etcdserver: server stopped")
+
+	// ErrNotReady is returned to clients of a joined node that has not yet
+	// received its own enrolment, and with it everything before (docs/node.md).
+	ErrNotReady = status.Error(codes.Unavailable, "etcdserver: no leader: the node has not finished its first synchronisation")
+
+	// ErrSuperseded is returned to writers when another node holds ops of this
+	// node's key that this node does not: its disk is an old copy, or the key
+	// runs elsewhere too. Writing on would fork the author.
+	ErrSuperseded = status.Error(codes.Unavailable, "etcdserver: this node's key has written elsewhere; it refuses to write, so as not to fork")
+
+	// ErrReplay is returned by Open when the log does not replay to what it recorded.
+	ErrReplay = errors.New("commit: the log does not replay to the state it recorded")
+
+	// ErrForeignMesh is returned by Open for a store of another mesh, and by
+	// Admit for a founding op that is not this mesh's.
+	ErrForeignMesh = errors.New("commit: of another mesh")
+
+	// ErrNotFound is returned by Fetch for an op that this node does not hold.
+	ErrNotFound = errors.New("commit: no such op")
+)

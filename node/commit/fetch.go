@@ -1,0 +1,84 @@
+package commit
+
+import (
+	"fmt"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/etcdgw/mvcc"
+)
+
+// Fetch returns an op's block and body (nil if it has none). For an own op
+// that is still being made durable it waits. Errors: ErrNotFound, ErrStopped,
+// and what the store returns.
+func (p *Pipeline) Fetch(id dag.ID) (block, body []byte, err error) {
+	for {
+		p.appendMu.Lock()
+		appended := p.appended
+		p.appendMu.Unlock()
+		at, ok, err := p.store.Lookup(id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if ok {
+			return p.fetchAt(at)
+		}
+		if _, ok := p.graph.Get(id); !ok {
+			return nil, nil, fmt.Errorf("%w: %s", ErrNotFound, id)
+		}
+		select {
+		case <-appended:
+		case <-p.stopped:
+			return nil, nil, ErrStopped
+		}
+	}
+}
+
+func (p *Pipeline) fetchAt(at dag.Index) (block, body []byte, err error) {
+	rec, err := p.store.Read(at)
+	if err != nil {
+		return nil, nil, err
+	}
+	if rec.Kind == recordOp {
+		o, err := decodeOp(rec.Payload)
+		if err != nil {
+			return nil, nil, &dag.CorruptError{Key: recordKey(at), Offset: -1, Err: err}
+		}
+		return o.block, o.body, nil
+	}
+	s, err := decodeSeal(rec.Payload)
+	if err != nil || rec.Kind != recordSeal {
+		return nil, nil, &dag.CorruptError{Key: recordKey(at), Offset: -1, Err: errMalformedRecord}
+	}
+	body, err = p.rebuildBody(s)
+	return s.block, body, err
+}
+
+// rebuildBody makes an own op's body from the client changes it sealed: the
+// log holds every value once.
+func (p *Pipeline) rebuildBody(s sealRecord) ([]byte, error) {
+	if s.count == 0 && len(s.statements) == 0 {
+		return nil, nil
+	}
+	body := dag.Body{Statements: s.statements}
+	for at := s.at; uint64(len(body.Transactions)) < s.count; at++ {
+		rec, err := p.store.Read(at)
+		if err != nil {
+			return nil, err
+		}
+		if rec.Kind != recordLocal {
+			continue
+		}
+		err = decodeLocal(rec.Payload, func(ch *mvcc.Change) error {
+			if ch.Number >= s.first && ch.Number < s.first+s.count {
+				body.Transactions = append(body.Transactions, p.view.Transaction(ch, s.first).Append(nil))
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, &dag.CorruptError{Key: recordKey(at), Offset: -1, Err: err}
+		}
+	}
+	return body.Encode(), nil
+}
+
+func recordKey(at dag.Index) string { return fmt.Sprintf("record %d", at) }

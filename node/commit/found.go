@@ -1,0 +1,88 @@
+package commit
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
+)
+
+const (
+	// founderNodes is how many nodes the founding operator may enrol.
+	founderNodes = 64
+	// enrolRotations is how often a node may change its key without its operator's.
+	enrolRotations = 3
+)
+
+// Founding says who founds a mesh.
+type Founding struct {
+	Node     *identity.PrivateKey     // the first node's key
+	Operator identity.StatementSigner // the founding operator's key
+	Name     string                   // the operator's name, for people
+	Nonce    [32]byte                 // fresh random bytes: two meshes of one founder must differ
+	Now      time.Time
+}
+
+// Found writes the founding op of a new mesh into an empty store, with the
+// default policy and the first node's enrolment, opens revision window 0, and
+// returns the mesh's ID. The store is durable when it returns.
+func Found(store dag.Store, f Founding) (dag.ID, error) {
+	if store.Last() != 0 {
+		return dag.ID{}, fmt.Errorf("commit: found a mesh: the store is not empty")
+	}
+	statements, err := foundingStatements(f)
+	if err != nil {
+		return dag.ID{}, err
+	}
+	body := dag.Body{Statements: statements}
+	h, _ := dag.NewGraph().Draft(nil, len(body.Encode()), 0)
+	h.Wall = uint64(f.Now.UnixMilli())
+	signed, err := dag.Sign(h, body, f.Node)
+	if err != nil {
+		return dag.ID{}, fmt.Errorf("commit: found a mesh: %w", err)
+	}
+	if _, _, err := dag.NewGraphOf(signed.ID()).Add(signed); err != nil {
+		return dag.ID{}, fmt.Errorf("commit: found a mesh: %w", err)
+	}
+	_, err = store.Append([]dag.Record{
+		{Kind: recordSeal, Payload: sealRecord{block: signed.Block(), statements: statements}.append(nil), Ops: []dag.ID{signed.ID()}},
+		{Kind: recordWindow, Payload: appendWindow(nil, 0)},
+	}, true)
+	return signed.ID(), err
+}
+
+// foundingStatements returns the encoded statements of a founding op: found,
+// admit the founder as an operator, default policy, enrol the first node.
+func foundingStatements(f Founding) ([][]byte, error) {
+	operator := f.Operator.Public()
+	var encoded [][]byte
+	var prev *identity.StatementID
+	var ids []identity.StatementID
+	sign := func(content identity.Content) error {
+		s, err := identity.SignStatement(identity.Statement{
+			Issuer: operator, Seq: uint64(len(ids) + 1), Prev: prev, Content: content,
+		}, f.Operator)
+		if err != nil {
+			return fmt.Errorf("commit: found a mesh: %w", err)
+		}
+		id := s.ID()
+		prev, ids, encoded = &id, append(ids, id), append(encoded, s.Encoded())
+		return nil
+	}
+	everything := identity.Pattern("**")
+	grant := identity.Grant{Role: identity.RoleAdmin, Patterns: []identity.Pattern{everything}, Nodes: founderNodes}
+	if err := sign(identity.Found{Nonce: f.Nonce, Threshold: 1, Founders: []identity.PublicKey{operator}}); err != nil {
+		return nil, err
+	}
+	if err := sign(identity.Admit{Name: f.Name, Keys: []identity.PublicKey{operator}, Grant: grant}); err != nil {
+		return nil, err
+	}
+	if err := sign(identity.Policy{Rules: []identity.PolicyRule{{Pattern: everything, Priority: 0, Mode: identity.ModeMerge}}}); err != nil {
+		return nil, err
+	}
+	admit := ids[1]
+	consent := identity.SignConsent(ids[0], admit, 0, f.Node)
+	err := sign(identity.Enrol{Operator: admit, Slot: 0, Node: f.Node.Public(), Rotations: enrolRotations, Consent: consent})
+	return encoded, err
+}

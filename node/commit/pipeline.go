@@ -1,0 +1,312 @@
+package commit
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/etcdgw/mvcc"
+	"github.com/causeway-sync/causeway/identity"
+)
+
+const (
+	// sealInterval is the least time between two own ops while clients write:
+	// an op costs every receiver 60–200 µs of gossip, whatever it holds.
+	sealInterval = 15 * time.Millisecond
+	// sealRide is how long a seal that is due waits for a client batch whose
+	// append it can share.
+	sealRide = time.Millisecond
+	// sealBytes is the size of pending transactions, in bytes, that is sealed at
+	// once, and the size at which an op is closed and the next begun.
+	sealBytes = 64 << 10
+	// batchRequests and batchBytes bound the client requests of one append.
+	batchRequests = 2048
+	batchBytes    = 1 << 20
+	// queueRequests bounds the requests that wait for the writer; more block in Submit.
+	queueRequests = 8192
+	// queueAdmissions bounds the batches of received ops that wait; more block in Admit.
+	queueAdmissions = 64
+	// housekeeping is how often leases are checked and heads are folded.
+	housekeeping = 500 * time.Millisecond
+	// foldHeads is how many heads may stand before an idle node folds them.
+	foldHeads = 16
+)
+
+// Config configures a Pipeline.
+type Config struct {
+	Store dag.Store            // owned by the caller, who closes it after the pipeline
+	Key   *identity.PrivateKey // the node's key
+	Mesh  dag.ID               // the founding op's ID
+	// Logger defaults to slog.Default().
+	Logger *slog.Logger
+	// Metrics defaults to unregistered ones.
+	Metrics *Metrics
+	// Now defaults to time.Now. It decides wall times and lease expiry only.
+	Now func() time.Time
+	// OnFatal is called once, from the writer, when the pipeline stops because
+	// of an error; it must not block. May be nil.
+	OnFatal func(error)
+}
+
+// Pipeline is the single writer of a node. Its methods are safe for concurrent use.
+type Pipeline struct {
+	cfg   Config
+	log   *slog.Logger
+	store dag.Store
+	graph *dag.Graph
+	view  *mvcc.View
+	self  identity.PublicKey
+
+	requests   chan *request
+	admissions chan *admission
+	carries    chan *carry
+	closing    chan struct{}
+	closeOnce  sync.Once
+	stopped    chan struct{} // closed when the writer has returned
+	ready      atomic.Bool
+	readyCh    chan struct{} // closed when ready
+	failure    atomic.Pointer[error]
+	superseded atomic.Bool
+	onOp       atomic.Pointer[func(op *dag.Op, block, body []byte)]
+
+	// appended is closed and replaced after every append; Fetch waits on it.
+	appendMu sync.Mutex
+	appended chan struct{}
+
+	// What follows belongs to the writer (and to Open before it starts).
+	auth     authorizer
+	tip      *dag.Op // own last op, nil before the first
+	epoch    uint64  // of the window
+	claim    *dag.Op // own op that claimed it, nil in window 0
+	unsealed []unsealedChange
+	pending  int // bytes of unsealed
+	oldest   time.Time
+	lastSeal time.Time
+	sealed   []sealedOp // added to the graph, not yet durable
+	foldAt   time.Time
+}
+
+// unsealedChange is an answered (or about to be answered) change that no own op holds yet.
+type unsealedChange struct {
+	change *mvcc.Change
+	at     dag.Index // the record that holds it
+}
+
+// sealedOp is an own op on its way to durability.
+type sealedOp struct {
+	op    *dag.Op
+	block []byte
+	body  []byte
+}
+
+// Open replays the store's log and starts the writer. The store must hold the
+// mesh's founding op (see [Found]) or be empty, as after a join. Errors:
+// ErrForeignMesh, ErrReplay, and what the store returns.
+func Open(cfg Config) (*Pipeline, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(nil)
+	}
+	p := &Pipeline{
+		cfg:        cfg,
+		log:        cfg.Logger,
+		store:      cfg.Store,
+		graph:      dag.NewGraphOf(cfg.Mesh),
+		view:       mvcc.New(mvcc.Config{Base: 1}),
+		self:       cfg.Key.Public(),
+		requests:   make(chan *request, queueRequests),
+		admissions: make(chan *admission, queueAdmissions),
+		carries:    make(chan *carry),
+		closing:    make(chan struct{}),
+		stopped:    make(chan struct{}),
+		readyCh:    make(chan struct{}),
+		appended:   make(chan struct{}),
+	}
+	if err := p.replay(); err != nil {
+		return nil, err
+	}
+	go p.run()
+	return p, nil
+}
+
+// Graph returns the graph of all ops admitted. An own op may be in it an
+// instant before it is durable; Fetch waits for that.
+func (p *Pipeline) Graph() *dag.Graph { return p.graph }
+
+// View returns the materialised view.
+func (p *Pipeline) View() *mvcc.View { return p.view }
+
+// OnOp sets what is called with every own op once it is durable, in order, from
+// the writer. fn must not block, nor change the slices.
+func (p *Pipeline) OnOp(fn func(op *dag.Op, block, body []byte)) { p.onOp.Store(&fn) }
+
+// Ready reports whether clients may be served: the revision window is open.
+func (p *Pipeline) Ready() bool { return p.ready.Load() }
+
+// ReadyCh is closed once the pipeline is ready.
+func (p *Pipeline) ReadyCh() <-chan struct{} { return p.readyCh }
+
+// Superseded reports whether writes are refused with ErrSuperseded.
+func (p *Pipeline) Superseded() bool { return p.superseded.Load() }
+
+// Err returns why the pipeline stopped by itself, or nil.
+func (p *Pipeline) Err() error {
+	if e := p.failure.Load(); e != nil {
+		return *e
+	}
+	return nil
+}
+
+// Close seals what was answered, makes it durable, and stops the writer. The
+// store stays open. Closing again waits and returns the same.
+func (p *Pipeline) Close() error {
+	p.closeOnce.Do(func() { close(p.closing) })
+	<-p.stopped
+	return p.Err()
+}
+
+// run is the writer.
+func (p *Pipeline) run() {
+	defer close(p.stopped)
+	tick := time.NewTicker(housekeeping)
+	defer tick.Stop()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	if len(p.unsealed) > 0 { // answered before a crash
+		p.seal()
+	}
+	if p.Err() == nil {
+		p.openWindowIfEnrolled()
+	}
+	for p.Err() == nil {
+		// Received ops are admitted between seals only, so that an op's parents
+		// are what its transactions were evaluated against. Under a steady
+		// stream of client requests that is at every seal that is due.
+		admissions := p.admissions
+		if len(p.unsealed) > 0 {
+			if admissions = nil; len(p.admissions) > 0 && p.sealDue() {
+				p.admit(<-p.admissions)
+				continue
+			}
+			timer.Reset(time.Until(p.sealTime()))
+		}
+		select {
+		case r := <-p.requests:
+			p.commit(r)
+		case a := <-admissions:
+			p.admit(a)
+		case c := <-p.carries:
+			p.carry(c)
+		case <-timer.C:
+			if len(p.unsealed) > 0 && len(p.admissions) == 0 {
+				p.seal()
+			}
+		case <-tick.C:
+			p.expireLeases()
+			p.foldWhenIdle()
+		case <-p.closing:
+			p.drain()
+			return
+		}
+	}
+	p.refuseAll()
+}
+
+// sealDue reports whether own ops may be made of what is unsealed.
+func (p *Pipeline) sealDue() bool {
+	return p.pending >= sealBytes || !time.Now().Before(p.lastSeal.Add(sealInterval))
+}
+
+// sealTime returns when the oldest unsealed change must be sealed at the latest.
+func (p *Pipeline) sealTime() time.Time {
+	if p.pending >= sealBytes {
+		return time.Time{}
+	}
+	t := p.oldest.Add(sealRide)
+	if u := p.lastSeal.Add(sealInterval); u.After(t) {
+		return u
+	}
+	return t
+}
+
+// drain answers what was accepted before closing and seals it.
+func (p *Pipeline) drain() {
+	for p.Err() == nil {
+		select {
+		case r := <-p.requests:
+			p.commit(r)
+			continue
+		default:
+		}
+		break
+	}
+	if p.Err() == nil && len(p.unsealed) > 0 {
+		p.seal()
+	}
+	p.refuseAll()
+}
+
+// refuseAll answers whatever is still queued. Submit, Admit and Carry
+// themselves give up once stopped is closed.
+func (p *Pipeline) refuseAll() {
+	for {
+		select {
+		case r := <-p.requests:
+			r.answer(nil, ErrStopped)
+		case a := <-p.admissions:
+			a.refuse(ErrStopped)
+		case c := <-p.carries:
+			c.done <- carried{err: ErrStopped}
+		default:
+			return
+		}
+	}
+}
+
+// append writes records durably and publishes what they hold. On failure the
+// pipeline stops for good: what is on the disk is then unknown.
+func (p *Pipeline) append(recs []dag.Record) (dag.Index, bool) {
+	if p.Err() != nil {
+		return 0, false
+	}
+	start := time.Now()
+	first, err := p.store.Append(recs, true)
+	if err != nil {
+		p.fail(fmt.Errorf("commit: append to the admission log: %w", err))
+		return 0, false
+	}
+	p.cfg.Metrics.appendSeconds.Observe(time.Since(start).Seconds())
+	p.appendMu.Lock()
+	close(p.appended)
+	p.appended = make(chan struct{})
+	p.appendMu.Unlock()
+	onOp := p.onOp.Load()
+	for _, s := range p.sealed {
+		p.cfg.Metrics.sealed.Inc()
+		if onOp != nil {
+			(*onOp)(s.op, s.block, s.body)
+		}
+	}
+	p.sealed = p.sealed[:0]
+	p.view.Publish()
+	return first, true
+}
+
+// fail stops the pipeline.
+func (p *Pipeline) fail(err error) {
+	if !p.failure.CompareAndSwap(nil, &err) {
+		return
+	}
+	p.log.Error("the commit pipeline stopped; restart the node once the cause is mended", "err", err)
+	if p.cfg.OnFatal != nil {
+		p.cfg.OnFatal(err)
+	}
+}

@@ -1,0 +1,142 @@
+package commit
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/etcdgw/mvcc"
+)
+
+// Kinds of records in the admission log (docs/node.md, "Records").
+const (
+	// recordLocal holds the changes of one batch of client requests.
+	recordLocal dag.RecordKind = 1
+	// recordSeal holds an own op: its block, its statements, and where in the
+	// log its transactions are.
+	recordSeal dag.RecordKind = 2
+	// recordOp holds a received op, block and body.
+	recordOp dag.RecordKind = 3
+	// recordWindow opens a revision window.
+	recordWindow dag.RecordKind = 4
+)
+
+var errMalformedRecord = errors.New("malformed record")
+
+// appendItem appends b with its length before it.
+func appendItem(dst, b []byte) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
+}
+
+// reader takes a record's payload apart; its first error sticks.
+type reader struct {
+	rest []byte
+	err  error
+}
+
+func (r *reader) uint() uint64 {
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 {
+		r.err, r.rest = errMalformedRecord, nil
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+func (r *reader) item() []byte {
+	n := r.uint()
+	if n > uint64(len(r.rest)) {
+		r.err, r.rest = errMalformedRecord, nil
+		return nil
+	}
+	b := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+// decodeLocal calls fn for each change of a recordLocal payload.
+func decodeLocal(payload []byte, fn func(*mvcc.Change) error) error {
+	r := reader{rest: payload}
+	for len(r.rest) > 0 {
+		item := r.item()
+		if r.err != nil {
+			return r.err
+		}
+		ch, err := mvcc.DecodeChange(item)
+		if err != nil {
+			return fmt.Errorf("change: %w", err)
+		}
+		if err := fn(ch); err != nil {
+			return err
+		}
+	}
+	return r.err
+}
+
+// sealRecord is the payload of a recordSeal. The op's transactions are the
+// changes numbered first … first+count-1, which begin in record at.
+type sealRecord struct {
+	first      uint64
+	count      uint64
+	at         dag.Index // 0 if count is 0
+	block      []byte
+	statements [][]byte
+}
+
+func (s sealRecord) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, s.first)
+	b = binary.AppendUvarint(b, s.count)
+	b = binary.AppendUvarint(b, uint64(s.at))
+	b = appendItem(b, s.block)
+	for _, st := range s.statements {
+		b = appendItem(b, st)
+	}
+	return b
+}
+
+func decodeSeal(payload []byte) (sealRecord, error) {
+	r := reader{rest: payload}
+	s := sealRecord{first: r.uint(), count: r.uint(), at: dag.Index(r.uint()), block: r.item()}
+	for len(r.rest) > 0 {
+		s.statements = append(s.statements, r.item())
+	}
+	if r.err != nil || s.count > dag.MaxTransactions {
+		return sealRecord{}, errMalformedRecord
+	}
+	return s, nil
+}
+
+// opRecord is the payload of a recordOp. revision is the view's after the op.
+type opRecord struct {
+	revision int64
+	block    []byte
+	body     []byte
+}
+
+func (o opRecord) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(o.revision))
+	b = appendItem(b, o.block)
+	return appendItem(b, o.body)
+}
+
+func decodeOp(payload []byte) (opRecord, error) {
+	r := reader{rest: payload}
+	o := opRecord{revision: int64(r.uint()), block: r.item(), body: r.item()}
+	if r.err != nil || len(r.rest) > 0 {
+		return opRecord{}, errMalformedRecord
+	}
+	return o, nil
+}
+
+func appendWindow(b []byte, epoch uint64) []byte { return binary.AppendUvarint(b, epoch) }
+
+func decodeWindow(payload []byte) (epoch uint64, err error) {
+	r := reader{rest: payload}
+	epoch = r.uint()
+	if r.err != nil || len(r.rest) > 0 || epoch > dag.MaxEpoch {
+		return 0, errMalformedRecord
+	}
+	return epoch, nil
+}

@@ -1,0 +1,122 @@
+package commit
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/causeway-sync/causeway/dag"
+)
+
+// seal makes own ops of everything unsealed and makes them durable.
+func (p *Pipeline) seal() {
+	if recs := p.buildSeals(); len(recs) > 0 {
+		p.append(recs)
+	}
+}
+
+// buildSeals turns everything unsealed into own ops, adds them to the graph,
+// and returns the records that make them durable. The caller appends those
+// before anything else happens; until then Fetch withholds the ops.
+func (p *Pipeline) buildSeals() []dag.Record {
+	if len(p.unsealed) > 0 {
+		p.lastSeal = time.Now()
+	}
+	var recs []dag.Record
+	for len(p.unsealed) > 0 {
+		var body dag.Body
+		first, at := p.unsealed[0].change.Number, p.unsealed[0].at
+		size, writes := 0, 0
+		for _, u := range p.unsealed {
+			t := p.view.Transaction(u.change, first)
+			item := t.Append(nil)
+			if len(body.Transactions) > 0 && (size+len(item) > sealBytes || len(body.Transactions) == dag.MaxTransactions) {
+				break
+			}
+			size += len(item)
+			writes += len(t)
+			body.Transactions = append(body.Transactions, item)
+		}
+		n := len(body.Transactions)
+		rec, ok := p.own(body, writes, 0, sealRecord{first: first, count: uint64(n), at: at})
+		if !ok {
+			return nil
+		}
+		recs = append(recs, rec...)
+		for _, u := range p.unsealed[:n] {
+			p.pending -= u.change.Size()
+		}
+		p.unsealed = p.unsealed[n:]
+	}
+	p.unsealed = nil // frees the backing array
+	return recs
+}
+
+// own signs the next own op on all heads, after as many folds as the bound on
+// parents demands, adds them to the graph and returns their records.
+func (p *Pipeline) own(body dag.Body, writes int, epoch uint64, seal sealRecord) ([]dag.Record, bool) {
+	var recs []dag.Record
+	size := len(body.Encode())
+	for {
+		h, whole := p.graph.Draft(p.tip, size, writes)
+		if !whole {
+			fold, _ := p.graph.Draft(p.tip, 0, 0)
+			rec, ok := p.sign(fold, dag.Body{}, sealRecord{})
+			if !ok {
+				return nil, false
+			}
+			recs = append(recs, rec)
+			continue
+		}
+		h.Epoch = epoch
+		rec, ok := p.sign(h, body, seal)
+		return append(recs, rec), ok
+	}
+}
+
+// sign makes one own op. A refusal by our own graph means that the node may
+// not write what it has already answered: it stops rather than lose it in silence.
+func (p *Pipeline) sign(h dag.Header, body dag.Body, seal sealRecord) (dag.Record, bool) {
+	h.Wall = uint64(p.cfg.Now().UnixMilli())
+	signed, err := dag.Sign(h, body, p.cfg.Key)
+	if err != nil {
+		p.fail(fmt.Errorf("commit: sealing an own op: %w", err))
+		return dag.Record{}, false
+	}
+	op, _, err := p.graph.Add(signed)
+	if err != nil {
+		p.fail(fmt.Errorf("commit: sealing an own op: %w", err))
+		return dag.Record{}, false
+	}
+	seal.block, seal.statements = signed.Block(), body.Statements
+	p.tip = op
+	if seal.count > 0 {
+		p.view.Sealed(seal.first, int(seal.count), op)
+	}
+	p.auth.roster = p.graph.Roster()
+	p.sealed = append(p.sealed, sealedOp{op, signed.Block(), signed.Body()})
+	return dag.Record{Kind: recordSeal, Payload: seal.append(nil), Ops: []dag.ID{op.ID()}}, true
+}
+
+// foldWhenIdle joins the heads with an empty op once more than foldHeads of
+// them have stood for a while. Each node waits a different time, derived from
+// its key and the heads, so that one fold is usually adopted by all.
+func (p *Pipeline) foldWhenIdle() {
+	heads := p.graph.Heads()
+	if len(heads) <= foldHeads || len(p.unsealed) > 0 || !p.ready.Load() || p.superseded.Load() {
+		p.foldAt = time.Time{}
+		return
+	}
+	now := time.Now()
+	if p.foldAt.IsZero() {
+		id := heads[0].ID()
+		p.foldAt = now.Add(time.Duration(id[31]^p.self[0]) * 16 * time.Millisecond)
+		return
+	}
+	if now.Before(p.foldAt) {
+		return
+	}
+	p.foldAt = time.Time{}
+	if recs, ok := p.own(dag.Body{}, 0, 0, sealRecord{}); ok {
+		p.append(recs)
+	}
+}

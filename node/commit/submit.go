@@ -1,0 +1,147 @@
+package commit
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/etcdgw/mvcc"
+)
+
+// request is a client request on its way through the writer.
+type request struct {
+	msg  proto.Message
+	resp proto.Message
+	err  error
+	done chan struct{}
+}
+
+func (r *request) answer(resp proto.Message, err error) {
+	r.resp, r.err = resp, err
+	close(r.done)
+}
+
+// Submit evaluates an etcd request (Put, DeleteRange, Txn, Compaction,
+// LeaseGrant, LeaseRevoke) and returns its response once its effect, and
+// everything it saw, is durable. If ctx ends first the request may still take
+// effect. Errors are gRPC statuses with etcd's codes and texts.
+func (p *Pipeline) Submit(ctx context.Context, msg proto.Message) (proto.Message, error) {
+	if !p.ready.Load() {
+		return nil, ErrNotReady
+	}
+	r := &request{msg: msg, done: make(chan struct{})}
+	select {
+	case p.requests <- r:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-p.stopped:
+		return nil, ErrStopped
+	}
+	select {
+	case <-r.done:
+		return r.resp, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-p.stopped:
+		select {
+		case <-r.done: // answered by the writer on its way out
+			return r.resp, r.err
+		default:
+			return nil, ErrStopped
+		}
+	}
+}
+
+// commit evaluates r and the requests waiting behind it, appends their changes
+// as one record, and answers them.
+func (p *Pipeline) commit(r *request) {
+	batch := p.gather(r)
+	now := p.cfg.Now()
+	var recs []dag.Record
+	if len(p.unsealed) > 0 && p.sealDue() {
+		recs = p.buildSeals() // rides on this append
+	}
+	var payload []byte
+	changes := make([]*mvcc.Change, 0, len(batch))
+	for _, r := range batch {
+		var ch *mvcc.Change
+		if r.resp, ch, r.err = p.evaluate(r.msg, now); ch != nil {
+			changes = append(changes, ch)
+			payload = appendChange(payload, ch)
+		}
+	}
+	if payload != nil {
+		recs = append(recs, dag.Record{Kind: recordLocal, Payload: payload})
+	}
+	if len(recs) > 0 {
+		first, ok := p.append(recs)
+		if !ok {
+			for _, r := range batch {
+				r.answer(nil, ErrStopped)
+			}
+			return
+		}
+		p.remember(changes, first+dag.Index(len(recs)-1))
+	}
+	p.cfg.Metrics.batch.Observe(float64(len(batch)))
+	for _, r := range batch {
+		close(r.done)
+	}
+	if p.pending >= sealBytes {
+		p.seal()
+	}
+}
+
+// evaluate runs one request at the view's head.
+func (p *Pipeline) evaluate(msg proto.Message, now time.Time) (proto.Message, *mvcc.Change, error) {
+	if p.superseded.Load() {
+		return nil, nil, ErrSuperseded
+	}
+	return p.view.Evaluate(msg, &p.auth, now)
+}
+
+// gather returns r and what waits behind it, within the bounds of a batch.
+func (p *Pipeline) gather(r *request) []*request {
+	batch := append(make([]*request, 0, 64), r)
+	size := proto.Size(r.msg)
+	for len(batch) < batchRequests && size < batchBytes {
+		select {
+		case r := <-p.requests:
+			batch = append(batch, r)
+			size += proto.Size(r.msg)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func appendChange(payload []byte, ch *mvcc.Change) []byte {
+	return appendItem(payload, ch.Append(nil))
+}
+
+// remember keeps the changes that an own op must still hold.
+func (p *Pipeline) remember(changes []*mvcc.Change, at dag.Index) {
+	for _, ch := range changes {
+		if ch.Number == 0 {
+			continue
+		}
+		if len(p.unsealed) == 0 {
+			p.oldest = time.Now()
+		}
+		p.unsealed = append(p.unsealed, unsealedChange{ch, at})
+		p.pending += ch.Size()
+	}
+}
+
+// expireLeases deletes what hangs on leases that have run out.
+func (p *Pipeline) expireLeases() {
+	if !p.ready.Load() || p.superseded.Load() {
+		return
+	}
+	for _, id := range p.view.Expired(p.cfg.Now()) {
+		p.commit(&request{msg: mvcc.Expire(id), done: make(chan struct{})})
+	}
+}
