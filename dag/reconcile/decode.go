@@ -19,15 +19,16 @@ func decodeMessage(frame []byte) (message, error) {
 	d := dagcbor.NewDecoder(frame)
 	fields := d.Array(maxFields)
 	k := d.Uint()
-	if err := d.Err(); err != nil {
-		return nil, malformed("message", err)
+	if d.Err() != nil {
+		return nil, malformed("message", d.Err())
 	}
 	var m message
+	var err error
 	switch {
 	case k == uint64(kindSummary):
-		return decodeSummary(d, fields)
+		m, err = decodeSummary(d, fields)
 	case k == uint64(kindOps) && fields == 2:
-		return decodeBatch(d, len(frame))
+		m, err = decodeBatch(d, len(frame))
 	case k == uint64(kindDone) && fields == 2:
 		m = doneMessage{more: d.Bool()}
 	case k == uint64(kindAsk) && fields == 1:
@@ -37,12 +38,16 @@ func decodeMessage(frame []byte) (message, error) {
 	default:
 		return nil, fmt.Errorf("%w: kind %d with %d fields", ErrMalformed, k, fields)
 	}
-	if err := d.Finish(); err != nil {
-		return nil, malformed("message", err)
+	if err == nil {
+		err = malformed("message", d.Finish())
+	}
+	if err != nil {
+		return nil, err
 	}
 	return m, nil
 }
 
+// decodeSummary reads what follows the kind of a summary.
 func decodeSummary(d *dagcbor.Decoder, fields int) (*summary, error) {
 	version := d.Uint()
 	if d.Err() == nil && version != Version {
@@ -104,7 +109,7 @@ func decodeSummary(d *dagcbor.Decoder, fields int) (*summary, error) {
 		}
 		s.tips = append(s.tips, t)
 	}
-	if err := d.Finish(); err != nil {
+	if err := d.Err(); err != nil {
 		return nil, malformed("summary", err)
 	}
 	if s.purpose == purposeFull && len(s.anchor) > 0 {
@@ -113,6 +118,7 @@ func decodeSummary(d *dagcbor.Decoder, fields int) (*summary, error) {
 	return s, nil
 }
 
+// decodeBatch reads what follows the kind of an ops frame of size bytes.
 func decodeBatch(d *dagcbor.Decoder, size int) (*batch, error) {
 	n := d.Array(MaxFrameOps)
 	if d.Err() == nil && n == 0 {
@@ -130,9 +136,6 @@ func decodeBatch(d *dagcbor.Decoder, size int) (*batch, error) {
 		}
 		m.ops = append(m.ops, op)
 	}
-	if err := d.Finish(); err != nil {
-		return nil, malformed("ops frame", err)
-	}
 	return m, nil
 }
 
@@ -148,9 +151,12 @@ func makeFor[T any](d *dagcbor.Decoder, n int) []T {
 	return make([]T, 0, n)
 }
 
-// malformed wraps an error of the decoder: lengths beyond their bound are a
+// malformed wraps an error of the decoder, if it is one: lengths beyond their bound are a
 // breach of a limit, everything else is malformed.
 func malformed(what string, err error) error {
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, dagcbor.ErrTooLong) {
 		return fmt.Errorf("%w: %s: %w", ErrLimit, what, err)
 	}

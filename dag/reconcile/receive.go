@@ -100,16 +100,14 @@ func (s *Session) onSummary(m *summary) error {
 	case m.purpose == purposeOpen && s.peer == nil:
 		s.peer = m
 		if !knowsAnchor(g, m) {
-			s.asked = true
-			s.stats.RoundTrips++
+			s.asks = true
 			s.send(ask{})
 			return nil
 		}
-	case m.purpose == purposeFull && s.asked:
-		s.peer, s.asked = m, false
-	case m.purpose == purposeRepair && s.owed == 0 && !s.repairs && !s.peerFin:
-		s.repairs = true
-		s.stats.RoundTrips++
+	case m.purpose == purposeFull && s.asks && !s.full:
+		s.peer, s.full = m, true
+	case m.purpose == purposeRepair && s.owed == 0 && !s.wasRepaired && !s.peerFin:
+		s.wasRepaired = true
 		s.owed++
 	default:
 		return fmt.Errorf("%w: a summary of purpose %d", ErrProtocol, m.purpose)
@@ -128,7 +126,6 @@ func (s *Session) onAsk() error {
 		return fmt.Errorf("%w: an ask", ErrProtocol)
 	}
 	s.wasAsked = true
-	s.stats.RoundTrips++
 	s.send(s.state.summary(s.mesh, purposeFull, nil))
 	return nil
 }
@@ -142,7 +139,6 @@ func (s *Session) onDone(m doneMessage) error {
 	held := s.peer.heldBy(g)
 	if !held && !m.more && !s.repaired {
 		s.repaired = true
-		s.stats.RoundTrips++
 		s.expected++
 		anchor := s.anchor
 		if s.wasAsked {

@@ -57,17 +57,16 @@ type Session struct {
 	err      error // the first; the session is over
 	queue    []*outgoing
 	peer     *summary // the peer's opening summary, or its full one
-	asked    bool     // an ask was queued, and not answered yet
-	wasAsked bool     // the peer asked
-	repaired bool     // a repair was queued
-	repairs  bool     // the peer sent a repair
 	owed     int      // answers queued or not yet possible, whose done was not sent
 	expected int      // answers of the peer whose done was not received
-	finSent  bool
-	held     bool // this side's fin was queued, satisfied
-	peerFin  bool
-	peerHeld bool // the peer's fin was satisfied
-	stats    Stats
+	stats    Stats    // but RoundTrips
+
+	// What happened at most once, by this side or by the peer.
+	asks, wasAsked        bool // an ask
+	full                  bool // the peer's summary came in full
+	repaired, wasRepaired bool // a repair
+	finSent, peerFin      bool // a fin
+	held, peerHeld        bool // that fin was, or will be, satisfied
 }
 
 // outgoing is what waits to be sent: a message, or else an answer of ops.
@@ -84,8 +83,8 @@ type Stats struct {
 	OpBytesSent, OpBytesReceived           int64 // frames of ops, in bytes
 	OpsSent, OpsReceived                   int   // ops in them
 	Duplicates                             int   // of OpsReceived, those the graph already held
-	// RoundTrips is 1, and one more each for a summary that had to be asked
-	// for again and for a repair, by either side.
+	// RoundTrips is 1, and one more if either side had to ask for a summary
+	// without an anchor, and one more if either sent a repair.
 	RoundTrips int
 }
 
@@ -108,7 +107,6 @@ func New(src Source, cfg Config) (*Session, error) {
 		stored:   slices.Clone(cfg.Anchor),
 		owed:     1,
 		expected: 1,
-		stats:    Stats{RoundTrips: 1},
 	}
 	for _, id := range ids {
 		op, ok := g.Get(id)
@@ -220,7 +218,15 @@ func (s *Session) Complete() bool {
 func (s *Session) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stats
+	st := s.stats
+	st.RoundTrips = 1
+	if s.asks || s.wasAsked {
+		st.RoundTrips++
+	}
+	if s.repaired || s.wasRepaired {
+		st.RoundTrips++
+	}
+	return st
 }
 
 // Anchor returns what the caller stores durably for this peer and passes to

@@ -301,8 +301,10 @@ func (w *world) checkUnion(x *exchange, union map[dag.ID]bool) {
 			w.Errorf("seed %d: a side holds %d ops after the session, want %d", w.seed, got, len(union))
 		}
 	}
-	if rt := x.sa.Stats().RoundTrips; rt > 3 {
-		w.Errorf("seed %d: %d round trips, want at most 3", w.seed, rt)
+	rt := x.sa.Stats().RoundTrips
+	if rt > 3 || x.settled > 2*rt || rt != x.sb.Stats().RoundTrips {
+		w.Errorf("seed %d: %d round trips, %d at the other side, want at most 3; settled after %d flights",
+			w.seed, rt, x.sb.Stats().RoundTrips, x.settled)
 	}
 }
 
