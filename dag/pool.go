@@ -13,8 +13,8 @@ type PoolLimits struct {
 	Bytes     int // bytes in the pool
 }
 
-// DefaultPoolLimits lets a peer have four ops of the largest size pending and
-// gives sixteen peers their full share. Synchronisation sends ops in causal
+// DefaultPoolLimits has room in a peer's share for an op of the largest size,
+// parsed, and room in the pool for the full shares of sixteen peers. Synchronisation sends ops in causal
 // order and needs no pool; it is for ops that gossip brings out of order.
 func DefaultPoolLimits() PoolLimits {
 	return PoolLimits{PeerOps: 4096, PeerBytes: 32 << 20, Ops: 16 * 4096, Bytes: 16 * 32 << 20}

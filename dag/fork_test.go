@@ -1,0 +1,106 @@
+package dag_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/dagtest"
+)
+
+func TestForks(t *testing.T) {
+	m := dagtest.New(t, 4)
+	c := m.Draw(`
+		G -> b1 -> b2 -> b3
+		     |  -> b2'
+		     |  -> b2''
+		G -> c1
+		G -> c1'{/k=v}
+	`)
+	for _, test := range []struct{ add, sibling string }{
+		{"b1", ""}, {"b2", ""}, {"b3", ""}, {"b2'", "b2"}, {"b2''", "b2"}, {"c1", ""}, {"c1'", "c1"},
+	} {
+		o, forks, err := m.Graph.Add(c.Signed(test.add))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if test.sibling == "" {
+			if len(forks) != 0 {
+				t.Errorf("Add(%s) made forks %v", test.add, forks)
+			}
+			continue
+		}
+		want := []dag.ID{c.ID(test.sibling), o.ID()}
+		slices.SortFunc(want, dag.ID.Compare)
+		if len(forks) != 1 || forks[0] != (dag.Fork{Author: o.Author(), A: want[0], B: want[1]}) {
+			t.Errorf("Add(%s) made forks %v, want one with %s", test.add, forks, test.sibling)
+		}
+	}
+	if n := len(m.Graph.Forks()); n != 3 {
+		t.Errorf("%d forks, want 3", n)
+	}
+}
+
+func TestForkProof(t *testing.T) {
+	m := dagtest.New(t, 4)
+	c := m.Draw(`
+		G -> b1 -> b2
+		     |  -> b2'
+		G -> b1'
+		G -> c1 -> c2
+	`)
+	block := func(name string) []byte { return c.Signed(name).Block() }
+	for _, pair := range [][2]string{{"b1", "b1'"}, {"b2", "b2'"}, {"b2'", "b2"}} {
+		author, err := dag.VerifyFork(block(pair[0]), block(pair[1]))
+		if err != nil || author != m.Author(1) {
+			t.Errorf("VerifyFork(%v) = %v, %v, want b", pair, author, err)
+		}
+		proof, err := dag.AppendForkProof(nil, block(pair[0]), block(pair[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := dag.ParseForkProof(proof)
+		if err != nil || f.Author != m.Author(1) || f.A.Compare(f.B) >= 0 || c.ID(pair[0]) != f.A && c.ID(pair[0]) != f.B {
+			t.Errorf("ParseForkProof(%v) = %+v, %v", pair, f, err)
+		}
+	}
+	forged := slices.Clone(block("b2'"))
+	forged[len(forged)-1] ^= 1
+	other := dagtest.NewMesh(t, dagtest.Config{Name: "other", Authors: 2})
+	foreign := other.Sign(dagtest.Draft{Key: m.Node(1), Parents: []dag.ID{other.Founding.ID()}}).Block()
+	for name, pair := range map[string][2][]byte{
+		"one block":         {block("b1"), block("b1")},
+		"other authors":     {block("b1"), block("c1")},
+		"other prevs":       {block("b1"), block("b2")},
+		"other meshes":      {block("b1"), foreign},
+		"a forged one":      {block("b2"), forged},
+		"a cut one":         {block("b2"), block("b2'")[:9]},
+		"founding ops":      {m.Founding.Block(), m.Sign(dagtest.Draft{First: true, Edit: func(h *dag.Header) { h.Mesh = nil }}).Block()},
+		"nothing":           {nil, block("b1")},
+		"the other founder": {m.Founding.Block(), other.Founding.Block()},
+	} {
+		if _, err := dag.VerifyFork(pair[0], pair[1]); !errors.Is(err, dag.ErrForkProof) {
+			t.Errorf("VerifyFork of %s = %v, want ErrForkProof", name, err)
+		}
+		if _, err := dag.AppendForkProof(nil, pair[0], pair[1]); err == nil {
+			t.Errorf("AppendForkProof of %s made a proof", name)
+		}
+	}
+	proof, _ := dag.AppendForkProof(nil, block("b2"), block("b2'"))
+	a, b := block("b2"), block("b2'")
+	if c.ID("b2").Compare(c.ID("b2'")) < 0 {
+		a, b = b, a
+	}
+	for name, bad := range map[string][]byte{
+		"descending": slices.Concat(proof[:1], a, b),
+		"trailing":   append(slices.Clone(proof), 0),
+		"cut":        proof[:len(proof)-1],
+		"empty":      nil,
+		"long":       make([]byte, 1+2*dag.MaxBlock+1),
+	} {
+		if _, err := dag.ParseForkProof(bad); !errors.Is(err, dag.ErrForkProof) {
+			t.Errorf("ParseForkProof of a %s proof = %v, want ErrForkProof", name, err)
+		}
+	}
+}
