@@ -1,0 +1,65 @@
+package node
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/causeway-sync/causeway/etcdgw"
+)
+
+// Config configures a node. The zero value of a field is its default.
+type Config struct {
+	// DataDir holds the keys, the store and the admin socket. Required.
+	DataDir string
+	// Name is the etcd member name. Default "default", as etcd's.
+	Name string
+
+	// ListenClientURLs, AdvertiseClientURLs and ListenMetricsURLs are as etcd's flags of
+	// those names. Default of the first: http://127.0.0.1:2379.
+	ListenClientURLs    []string
+	AdvertiseClientURLs []string
+	ListenMetricsURLs   []string
+	// TLS serves https client URLs.
+	TLS etcdgw.TLS
+	// MaxRequestBytes and MaxTxnOps are as etcd's flags; 0 is etcd's default.
+	MaxRequestBytes int
+	MaxTxnOps       int
+	// ProgressNotifyInterval is as etcd's --watch-progress-notify-interval; 0 is etcd's default.
+	ProgressNotifyInterval time.Duration
+
+	// ListenPeerAddrs are multiaddrs to listen on for other nodes. nil is
+	// loopback, on ports the system chooses.
+	ListenPeerAddrs []string
+	// Peers are multiaddrs, each ending in /p2p/<peer ID>, to keep connected with.
+	Peers []string
+
+	// Version is the program's, for status.
+	Version string
+	// Logger defaults to discarding.
+	Logger *slog.Logger
+}
+
+// DefaultClientURL is where clients are served unless told otherwise.
+const DefaultClientURL = "http://127.0.0.1:2379"
+
+func (c Config) withDefaults() Config {
+	if c.Name == "" {
+		c.Name = "default"
+	}
+	if len(c.ListenClientURLs) == 0 {
+		c.ListenClientURLs = []string{DefaultClientURL}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Validate checks what can be checked before anything is opened.
+func (c Config) Validate() error {
+	if c.DataDir == "" {
+		return fmt.Errorf("%w: no data directory", ErrConfig)
+	}
+	return nil
+}

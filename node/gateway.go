@@ -1,0 +1,33 @@
+package node
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/causeway-sync/causeway/etcdgw"
+	"github.com/causeway-sync/causeway/etcdgw/mvcc"
+)
+
+// gatewayBackend is the node as the gateway sees it.
+type gatewayBackend struct{ *Node }
+
+// Submit implements etcdgw.Backend.
+func (b gatewayBackend) Submit(ctx context.Context, req proto.Message) (proto.Message, error) {
+	return b.pipeline.Submit(ctx, req)
+}
+
+// View implements etcdgw.Backend.
+func (b gatewayBackend) View() *mvcc.View { return b.pipeline.View() }
+
+// Ready implements etcdgw.Backend.
+func (b gatewayBackend) Ready() bool { return b.pipeline.Ready() }
+
+// Status implements etcdgw.Backend.
+func (b gatewayBackend) Status() etcdgw.Status {
+	size, err := b.store.Size()
+	if err != nil {
+		size = 0 // shown as unknown; the failure itself stops the pipeline
+	}
+	return etcdgw.Status{Size: size, SizeInUse: size, Index: uint64(b.store.Last())}
+}

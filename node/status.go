@@ -1,0 +1,100 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
+	"github.com/causeway-sync/causeway/node/admin"
+)
+
+// Status implements admin.Node.
+func (n *Node) Status(context.Context) (admin.Status, error) {
+	graph, view := n.pipeline.Graph(), n.pipeline.View()
+	stats := view.Stats()
+	s := admin.Status{
+		Mesh: n.mesh, Node: n.self, Name: n.cfg.Name, Operator: operatorName(graph.Roster(), n.self),
+		Version: n.cfg.Version, Ready: n.pipeline.Ready(), Superseded: n.pipeline.Superseded(),
+		Ops: uint64(graph.Len()), Forks: len(graph.Forks()),
+		Revision: view.Revision(), CompactRevision: view.CompactRevision(), Keys: int64(stats.Keys), StateHash: admin.StateHash(view.StateHash()),
+		ClientURLs: n.ClientURLs(), PeerAddresses: n.PeerAddrs(), Started: n.started.UTC(), Heads: []dag.ID{},
+		Peers: n.peers(),
+	}
+	for _, h := range graph.Heads() {
+		s.Heads = append(s.Heads, h.ID())
+	}
+	return s, nil
+}
+
+func operatorName(roster *identity.Roster, node identity.PublicKey) string {
+	if a, ok := roster.Author(node); ok {
+		return a.OperatorName
+	}
+	return ""
+}
+
+// peers describes the other nodes, by ID.
+func (n *Node) peers() []admin.Peer {
+	peers := []admin.Peer{}
+	for _, p := range n.network.Peers() {
+		address := ""
+		if len(p.Addresses) > 0 {
+			address = p.Addresses[0]
+		}
+		peers = append(peers, admin.Peer{
+			ID: p.Node, PeerID: p.ID, Operator: p.Operator, Address: address, Connected: p.Connected, Pinned: p.Pinned,
+			LagOps: p.LagOps, LastSync: p.LastSync, LastError: p.LastError, Misconduct: p.Misconduct, BannedUntil: p.BannedUntil,
+		})
+	}
+	slices.SortFunc(peers, func(a, b admin.Peer) int { return a.ID.Compare(b.ID) })
+	return peers
+}
+
+// Members implements admin.Node.
+func (n *Node) Members(context.Context) ([]admin.Member, error) {
+	return admin.Members(n.pipeline.Graph().Roster()), nil
+}
+
+// InviteSite implements admin.Node.
+func (n *Node) InviteSite(_ context.Context, issuer identity.PublicKey) (admin.InviteSite, error) {
+	if !n.pipeline.Ready() {
+		return admin.InviteSite{}, admin.ErrNotReady
+	}
+	roster := n.pipeline.Graph().Roster()
+	seq, prev := roster.Next(issuer)
+	s := admin.InviteSite{Mesh: n.mesh, Node: n.self, Addresses: n.PeerAddrs(), Seq: seq, Prev: prev}
+	for _, o := range roster.Operators() {
+		if o.Role == identity.RoleAdmin && slices.Contains(o.Keys, issuer) {
+			return s, nil
+		}
+	}
+	return admin.InviteSite{}, fmt.Errorf("%w: the key %s belongs to no admin operator of this mesh", admin.ErrDenied, issuer.Fingerprint())
+}
+
+// Heads implements admin.Node.
+func (n *Node) Heads(context.Context) ([]admin.Op, error) {
+	return admin.Heads(n.pipeline.Graph()), nil
+}
+
+// Log implements admin.Node.
+func (n *Node) Log(_ context.Context, limit int) ([]admin.Op, error) {
+	return admin.Latest(n.pipeline.Graph(), limit), nil
+}
+
+// Op implements admin.Node.
+func (n *Node) Op(_ context.Context, id dag.ID) (admin.OpDetail, error) {
+	graph := n.pipeline.Graph()
+	op, ok := graph.Get(id)
+	if !ok {
+		return admin.OpDetail{}, fmt.Errorf("op %s: %w", id, admin.ErrNotFound)
+	}
+	block, body, err := n.pipeline.Fetch(id)
+	if err != nil {
+		return admin.OpDetail{}, err
+	}
+	return admin.NewOpDetail(op, graph.Roster(), block, body)
+}
+
+var _ admin.Node = (*Node)(nil)
