@@ -135,10 +135,7 @@ func maskedSum(c uint32) uint32 { return (c>>15 | c<<17) + 0xa282ead8 }
 // loss cut short: its end, or at least one of its sectors, was never written.
 // Bytes that were written and then altered do not look so.
 func looksTorn(b []byte, pos, end int, zeroFree bool) bool {
-	if pos >= end {
-		return true
-	}
-	if pos+headerLen > len(b) {
+	if pos >= end || pos+headerLen > len(b) || zeroFree && pos+headerLen > end {
 		return true
 	}
 	typ, n := b[pos+6], int(binary.LittleEndian.Uint16(b[pos+4:]))
