@@ -24,17 +24,19 @@ type Carried struct {
 //
 // A Roster is immutable and safe for concurrent use. Slices it returns are
 // shared: do not modify them. Get the first with [EmptyRoster].
+//
+// Meshes have many rosters, one for each set of statements that some operation
+// has in its past, so a roster holds pointers to what it shares with others.
 type Roster struct {
-	entries []entry // the set, strictly ascending by entry.compare
+	entries []*entry // the set, strictly ascending by entry.compare
 
 	// What follows is derived from entries alone, by derive.
 	founding  [32]byte // the founding op
 	found     *Statement
-	operators []Operator // by ID
-	nodes     []Enrolment
-	invites   []Invitation
+	operators []*Operator // by ID
+	authors   []*Author   // by node key
+	invites   []invited   // by ID
 	rules     []PolicyRule
-	authors   map[PublicKey]*Author
 }
 
 // An entry is a statement with as much of its carrier as can matter: whether
@@ -49,7 +51,10 @@ type entry struct {
 }
 
 // compare orders entries by all but seq and index.
-func (e entry) compare(b entry) int {
+func (e *entry) compare(b *entry) int {
+	if e == b {
+		return 0
+	}
 	if c := e.statement.id.Compare(b.statement.id); c != 0 {
 		return c
 	}
@@ -60,19 +65,19 @@ func (e entry) compare(b entry) int {
 }
 
 // before orders the places where an author carried a redeem.
-func (e entry) before(b entry) bool {
+func (e *entry) before(b *entry) bool {
 	return e.seq < b.seq || e.seq == b.seq && e.index < b.index
 }
 
 // newEntry returns the carried statement's entry, or false if it can have no
 // effect in any roster: its signature is bad, or it names no mesh outside a
 // founding op, or one inside.
-func newEntry(c Carried) (entry, bool) {
+func newEntry(c Carried) (*entry, bool) {
 	s := c.Statement
 	if c.Founding != (s.Mesh == nil) || !s.VerifySignature() {
-		return entry{}, false
+		return nil, false
 	}
-	e := entry{statement: s}
+	e := &entry{statement: s}
 	if c.Founding {
 		e.founding = c.Op
 	}
@@ -91,66 +96,74 @@ func EmptyRoster() *Roster { return emptyRoster }
 // nothing it returns r itself. It verifies the signature of each statement that
 // was not verified before.
 func (r *Roster) With(carried ...Carried) *Roster {
-	var added []entry
+	var added []*entry
 	for _, c := range carried {
 		if e, ok := newEntry(c); ok {
 			added = append(added, e)
 		}
 	}
-	if len(added) == 0 {
-		return r
-	}
-	slices.SortFunc(added, func(a, b entry) int {
+	slices.SortFunc(added, func(a, b *entry) int {
 		return cmp.Or(a.compare(b), cmp.Compare(a.seq, b.seq), cmp.Compare(a.index, b.index))
 	})
-	added = slices.CompactFunc(added, func(a, b entry) bool { return a.compare(b) == 0 })
-	return union(r, added, nil)
+	added = slices.CompactFunc(added, func(a, b *entry) bool { return a.compare(b) == 0 })
+	if includes(r.entries, added) {
+		return r
+	}
+	return derive(join(r.entries, added))
 }
 
 // Union returns the roster of both sets of statements: a itself if it has all
 // of b's, else b itself if that has all of a's, else a new one. It takes time
 // linear in the two sets, none if a and b are the same pointer.
 func Union(a, b *Roster) *Roster {
-	if a == b {
+	switch {
+	case a == b || includes(a.entries, b.entries):
 		return a
+	case includes(b.entries, a.entries):
+		return b
 	}
-	return union(a, b.entries, b)
+	return derive(join(a.entries, b.entries))
 }
 
-// union joins a with the sorted set bs, which is that of b unless b is nil.
-func union(a *Roster, bs []entry, b *Roster) *Roster {
-	as := a.entries
-	joined := make([]entry, 0, max(len(as), len(bs)))
-	isA, isB := true, true // whether the join is no more than a's set, or b's
+// includes reports whether joining bs to as would change nothing.
+func includes(as, bs []*entry) bool {
+	for _, b := range bs {
+		for len(as) > 0 && as[0].compare(b) < 0 {
+			as = as[1:]
+		}
+		if len(as) == 0 || as[0].compare(b) != 0 || b.before(as[0]) {
+			return false
+		}
+		as = as[1:]
+	}
+	return true
+}
+
+// join merges two sorted sets. Of a redeem that one author carried twice the
+// first place stays.
+func join(as, bs []*entry) []*entry {
+	joined := make([]*entry, 0, len(as)+len(bs))
 	for len(as) > 0 && len(bs) > 0 {
 		switch c := as[0].compare(bs[0]); {
 		case c < 0:
-			joined, as, isB = append(joined, as[0]), as[1:], false
+			joined, as = append(joined, as[0]), as[1:]
 		case c > 0:
-			joined, bs, isA = append(joined, bs[0]), bs[1:], false
+			joined, bs = append(joined, bs[0]), bs[1:]
 		default:
-			e := as[0]
-			if bs[0].before(e) {
-				e, isA = bs[0], false
-			} else if e.before(bs[0]) {
-				isB = false
+			first := as[0]
+			if bs[0].before(first) {
+				first = bs[0]
 			}
-			joined, as, bs = append(joined, e), as[1:], bs[1:]
+			joined, as, bs = append(joined, first), as[1:], bs[1:]
 		}
 	}
-	if isA = isA && len(bs) == 0; isA {
-		return a
-	}
-	if isB = isB && len(as) == 0; isB && b != nil {
-		return b
-	}
-	return derive(append(append(joined, as...), bs...))
+	return slices.Clip(append(append(joined, as...), bs...))
 }
 
 // Equal reports whether two rosters are of the same set of statements, as far
 // as their carriers matter. Equal rosters answer every question alike.
 func (r *Roster) Equal(b *Roster) bool {
-	return r == b || slices.EqualFunc(r.entries, b.entries, func(x, y entry) bool {
+	return r == b || slices.EqualFunc(r.entries, b.entries, func(x, y *entry) bool {
 		return x.compare(y) == 0 && !x.before(y) && !y.before(x)
 	})
 }
@@ -164,18 +177,38 @@ func (r *Roster) Found() *Statement { return r.found }
 // Author returns what a node may do, or false if it is not enrolled. The
 // result is shared: read only.
 func (r *Roster) Author(node PublicKey) (*Author, bool) {
-	a, ok := r.authors[node]
-	return a, ok
+	i, ok := slices.BinarySearchFunc(r.authors, node, compareNode)
+	if !ok {
+		return nil, false
+	}
+	return r.authors[i], true
 }
+
+func compareNode(a *Author, node PublicKey) int { return a.Node.Compare(node) }
 
 // MayWrite returns nil if the node may write the key, or an error that matches
 // [ErrNotEnrolled], [ErrReader] or [ErrOutsideGrant]. When it returns nil it
 // has allocated nothing.
 func (r *Roster) MayWrite(node PublicKey, key []byte) error {
-	a, ok := r.authors[node]
+	a, ok := r.Author(node)
 	if !ok {
 		return notEnrolled(node)
 	}
+	return a.MayWrite(key)
+}
+
+// MayWriteRange is [Roster.MayWrite] for every key k with key ≤ k < end (an
+// empty end means no upper bound), which must be within one single pattern.
+func (r *Roster) MayWriteRange(node PublicKey, key, end []byte) error {
+	a, ok := r.Author(node)
+	if !ok {
+		return notEnrolled(node)
+	}
+	return a.MayWriteRange(key, end)
+}
+
+// MayWrite is [Roster.MayWrite] for this node.
+func (a *Author) MayWrite(key []byte) error {
 	if a.Role < RoleWriter {
 		return ErrReader
 	}
@@ -187,13 +220,8 @@ func (r *Roster) MayWrite(node PublicKey, key []byte) error {
 	return outside(key)
 }
 
-// MayWriteRange is [Roster.MayWrite] for every key k with key ≤ k < end (an
-// empty end means no upper bound), which must be within one single pattern.
-func (r *Roster) MayWriteRange(node PublicKey, key, end []byte) error {
-	a, ok := r.authors[node]
-	if !ok {
-		return notEnrolled(node)
-	}
+// MayWriteRange is [Roster.MayWriteRange] for this node.
+func (a *Author) MayWriteRange(key, end []byte) error {
 	if a.Role < RoleWriter {
 		return ErrReader
 	}
@@ -214,10 +242,11 @@ func outsideRange(key, end []byte) error {
 }
 
 // quoteKey quotes a key for an error, cut to a length that suits a log line.
+// It copies, so that the caller's key need not live on the heap.
 func quoteKey(key []byte) string {
 	const most = 256
 	if len(key) > most {
-		return fmt.Sprintf("%q… (%d bytes)", key[:most], len(key))
+		return fmt.Sprintf("%q… (%d bytes)", string(key[:most]), len(key))
 	}
-	return fmt.Sprintf("%q", key)
+	return fmt.Sprintf("%q", string(key))
 }

@@ -15,46 +15,47 @@ import (
 // tried does not matter and one pass over the statements of each key suffices.
 // What takes a choice (which found, which redeem of an invite, which enrolment
 // of a node) is chosen by a total order, before or after that growth.
-func derive(entries []entry) *Roster {
+func derive(entries []*entry) *Roster {
 	r := &Roster{entries: entries}
-	found, ok := chooseFound(entries)
-	if !ok {
+	found := chooseFound(entries)
+	if found == nil {
 		return r
 	}
 	r.founding, r.found = found.founding, found.statement
 	g := gather(r)
 	founders := r.found.Content.(Found).Founders
-	g.waiting = []authority{{Operator: Operator{Keys: founders}, root: true}}
+	g.waiting = []authority{{Operator: &Operator{Keys: founders}, root: true}}
 	for len(g.waiting) > 0 {
 		next := g.waiting[len(g.waiting)-1]
 		g.waiting = g.waiting[:len(g.waiting)-1]
 		g.apply(next)
 	}
 	r.operators = g.sortedOperators()
+	r.authors = g.sortedAuthors()
 	r.invites = g.sortedInvites()
 	r.rules = g.sortedRules()
-	r.nodes, r.authors = g.sortedNodes()
 	return r
 }
 
 // chooseFound returns the entry that founds the mesh: of those whose issuer is
 // among the founders they name, the one of the least founding op (a graph has
 // one), then of the least statement ID.
-func chooseFound(entries []entry) (found entry, ok bool) {
+func chooseFound(entries []*entry) *entry {
+	var found *entry
 	for _, e := range entries {
-		c, is := e.statement.Content.(Found)
-		if !is || !slices.Contains(c.Founders, e.statement.Issuer) {
+		c, ok := e.statement.Content.(Found)
+		if !ok || !slices.Contains(c.Founders, e.statement.Issuer) {
 			continue
 		}
-		if !ok || bytes.Compare(e.founding[:], found.founding[:]) < 0 {
-			found, ok = e, true
+		if found == nil || bytes.Compare(e.founding[:], found.founding[:]) < 0 {
+			found = e
 		}
 	}
-	return found, ok
+	return found
 }
 
 // counts reports whether the entry's statement is one of this mesh.
-func (r *Roster) counts(e entry) bool {
+func (r *Roster) counts(e *entry) bool {
 	if mesh := e.statement.Mesh; mesh != nil {
 		return *mesh == r.founding
 	}
@@ -65,18 +66,18 @@ func (r *Roster) counts(e entry) bool {
 type growth struct {
 	foundID  StatementID                // what a consent in the founding op names
 	byIssuer map[PublicKey][]*Statement // statements of this mesh, but redeems
-	redeems  map[StatementID][]entry    // redeems of this mesh, by invite
+	redeems  map[StatementID][]*entry   // redeems of this mesh, by invite
 
 	waiting   []authority // effective, their statements not yet tried
-	operators map[StatementID]Operator
-	invites   map[StatementID]Invitation
+	operators map[StatementID]*Operator
+	invites   map[StatementID]invited
 	enrolled  map[StatementID]*Statement
 	policies  map[StatementID]*Statement
 }
 
 // An authority may issue statements: an operator, or the founders.
 type authority struct {
-	Operator
+	*Operator
 	root bool
 }
 
@@ -84,9 +85,9 @@ func gather(r *Roster) *growth {
 	g := &growth{
 		foundID:   r.found.id,
 		byIssuer:  map[PublicKey][]*Statement{},
-		redeems:   map[StatementID][]entry{},
-		operators: map[StatementID]Operator{},
-		invites:   map[StatementID]Invitation{},
+		redeems:   map[StatementID][]*entry{},
+		operators: map[StatementID]*Operator{},
+		invites:   map[StatementID]invited{},
 		enrolled:  map[StatementID]*Statement{},
 		policies:  map[StatementID]*Statement{},
 	}
@@ -111,7 +112,7 @@ func (g *growth) apply(by authority) {
 			switch c := s.Content.(type) {
 			case Admit:
 				if by.mayGive(c.Grant) {
-					g.admit(Operator{ID: s.id, Issuer: s.Issuer, Name: c.Name, Keys: c.Keys, Grant: c.Grant})
+					g.admit(s, c.Name, c.Keys, c.Grant)
 				}
 			case Invite:
 				if by.mayGive(c.Grant) {
@@ -148,43 +149,77 @@ func (a authority) maySet(p Policy) bool {
 	return true
 }
 
-func (g *growth) admit(o Operator) {
-	if _, known := g.operators[o.ID]; !known {
-		g.operators[o.ID] = o
-		g.waiting = append(g.waiting, authority{Operator: o})
+// admit makes s, an admit or a redeem, effective: its operator has authority from now on.
+func (g *growth) admit(s *Statement, name string, keys []PublicKey, grant Grant) {
+	if g.operators[s.id] != nil {
+		return
 	}
+	o := s.operator.Load()
+	if o == nil {
+		o = &Operator{ID: s.id, Issuer: s.Issuer, Name: name, Keys: keys, Grant: grant}
+		s.operator.Store(o)
+	}
+	g.operators[s.id] = o
+	g.waiting = append(g.waiting, authority{Operator: o})
 }
 
 // invite makes an invite effective and, if its host carried a redeem of it,
 // the operator which that one admits.
 func (g *growth) invite(s *Statement, c Invite) {
-	if _, known := g.invites[s.id]; known {
+	if g.invites[s.id].invite != nil {
 		return
 	}
-	inv := Invitation{ID: s.id, Issuer: s.Issuer, Invite: c}
-	var first entry
+	var first *entry
 	for _, e := range g.redeems[s.id] { // ascending by ID, so that the least of equals stays
 		if e.author != c.Host || e.statement.Issuer != c.Ticket {
 			continue
 		}
-		if first.statement == nil || e.before(first) {
+		if first == nil || e.before(first) {
 			first = e
 		}
 	}
-	if first.statement != nil {
-		r := first.statement.Content.(Redeem)
-		inv.Redeemed = first.statement.id
-		g.admit(Operator{ID: inv.Redeemed, Issuer: c.Ticket, Name: r.Name, Keys: r.Keys, Grant: c.Grant})
+	v := invited{invite: s}
+	if first != nil {
+		v.redeem = first.statement
+		r := v.redeem.Content.(Redeem)
+		g.admit(v.redeem, r.Name, r.Keys, c.Grant)
 	}
-	g.invites[s.id] = inv
+	g.invites[s.id] = v
 }
 
-func (g *growth) sortedOperators() []Operator {
-	return slices.SortedFunc(maps.Values(g.operators), func(a, b Operator) int { return a.ID.Compare(b.ID) })
+func (g *growth) sortedOperators() []*Operator {
+	list := slices.AppendSeq(make([]*Operator, 0, len(g.operators)), maps.Values(g.operators))
+	slices.SortFunc(list, func(a, b *Operator) int { return a.ID.Compare(b.ID) })
+	return list
 }
 
-func (g *growth) sortedInvites() []Invitation {
-	return slices.SortedFunc(maps.Values(g.invites), func(a, b Invitation) int { return a.ID.Compare(b.ID) })
+func (g *growth) sortedInvites() []invited {
+	list := slices.AppendSeq(make([]invited, 0, len(g.invites)), maps.Values(g.invites))
+	slices.SortFunc(list, func(a, b invited) int { return a.invite.id.Compare(b.invite.id) })
+	return list
+}
+
+// sortedAuthors returns the enrolled nodes. One enrolled twice belongs to the
+// enrolment of the lesser ID.
+func (g *growth) sortedAuthors() []*Author {
+	list := make([]*Author, 0, len(g.enrolled))
+	for _, s := range g.enrolled {
+		a := s.author.Load()
+		if a == nil {
+			c := s.Content.(Enrol)
+			o := g.operators[c.Operator]
+			a = &Author{
+				Enrolment:    Enrolment{ID: s.id, Operator: c.Operator, Slot: c.Slot, Node: c.Node, Rotations: c.Rotations},
+				OperatorName: o.Name,
+				Role:         o.Role,
+				Patterns:     o.Patterns,
+			}
+			s.author.Store(a)
+		}
+		list = append(list, a)
+	}
+	slices.SortFunc(list, func(a, b *Author) int { return cmp.Or(a.Node.Compare(b.Node), a.ID.Compare(b.ID)) })
+	return slices.Clip(slices.CompactFunc(list, func(a, b *Author) bool { return a.Node == b.Node }))
 }
 
 // sortedRules returns the rules of all effective policies in order of precedence.
@@ -197,25 +232,6 @@ func (g *growth) sortedRules() []PolicyRule {
 	}
 	slices.SortStableFunc(rules, func(a, b PolicyRule) int { return cmp.Compare(b.Priority, a.Priority) })
 	return rules
-}
-
-// sortedNodes returns the enrolled nodes. One enrolled twice belongs to the
-// enrolment of the lesser ID.
-func (g *growth) sortedNodes() ([]Enrolment, map[PublicKey]*Author) {
-	authors := make(map[PublicKey]*Author, len(g.enrolled))
-	nodes := make([]Enrolment, 0, len(g.enrolled))
-	for _, s := range sortedStatements(g.enrolled) {
-		c := s.Content.(Enrol)
-		if authors[c.Node] != nil {
-			continue
-		}
-		o := g.operators[c.Operator]
-		e := Enrolment{ID: s.id, Operator: c.Operator, Slot: c.Slot, Node: c.Node, Rotations: c.Rotations}
-		authors[c.Node] = &Author{Enrolment: e, OperatorName: o.Name, Role: o.Role, Patterns: o.Patterns}
-		nodes = append(nodes, e)
-	}
-	slices.SortFunc(nodes, func(a, b Enrolment) int { return a.Node.Compare(b.Node) })
-	return nodes, authors
 }
 
 func sortedStatements(m map[StatementID]*Statement) []*Statement {

@@ -28,34 +28,60 @@ type Invitation struct {
 	Invite
 }
 
+// invited is an invite and the redeem that counts, if any.
+type invited struct{ invite, redeem *Statement }
+
 // An Author is a node with what its operator grants it.
 type Author struct {
 	Enrolment
 	OperatorName string
 	Role         Role
-	Patterns     []Pattern // which keys it may write, unless Role is a reader's
+	Patterns     []Pattern // which keys it may write, unless Role is a reader's; shared
 }
 
-// Operators returns the operators, ascending by ID.
-func (r *Roster) Operators() []Operator { return r.operators }
+// Operators returns the operators, ascending by ID, in a new slice.
+func (r *Roster) Operators() []Operator {
+	list := make([]Operator, len(r.operators))
+	for i, o := range r.operators {
+		list[i] = *o
+	}
+	return list
+}
 
 // Operator returns one operator by its ID.
 func (r *Roster) Operator(id StatementID) (Operator, bool) {
-	i, ok := slices.BinarySearchFunc(r.operators, id, func(o Operator, id StatementID) int { return o.ID.Compare(id) })
+	i, ok := slices.BinarySearchFunc(r.operators, id, func(o *Operator, id StatementID) int { return o.ID.Compare(id) })
 	if !ok {
 		return Operator{}, false
 	}
-	return r.operators[i], true
+	return *r.operators[i], true
 }
 
-// Nodes returns the enrolled nodes, ascending by node key.
-func (r *Roster) Nodes() []Enrolment { return r.nodes }
+// Nodes returns the enrolled nodes, ascending by node key, in a new slice.
+func (r *Roster) Nodes() []Enrolment {
+	list := make([]Enrolment, len(r.authors))
+	for i, a := range r.authors {
+		list[i] = a.Enrolment
+	}
+	return list
+}
 
-// Invitations returns the effective invites, redeemed or not, ascending by ID.
-func (r *Roster) Invitations() []Invitation { return r.invites }
+// Invitations returns the effective invites, redeemed or not, ascending by ID,
+// in a new slice.
+func (r *Roster) Invitations() []Invitation {
+	list := make([]Invitation, len(r.invites))
+	for i, v := range r.invites {
+		list[i] = Invitation{ID: v.invite.id, Issuer: v.invite.Issuer, Invite: v.invite.Content.(Invite)}
+		if v.redeem != nil {
+			list[i].Redeemed = v.redeem.id
+		}
+	}
+	return list
+}
 
 // Policy returns the effective policy rules in order of precedence: of the
 // rules that match a key, the first holds.
+// The slice is shared: read only.
 func (r *Roster) Policy() []PolicyRule { return r.rules }
 
 // PolicyOf returns the rule that holds for key, or false if none matches.
@@ -74,7 +100,7 @@ func (r *Roster) Len() int { return len(r.entries) }
 
 // Statement returns a carried statement by its ID, effective or not, or nil.
 func (r *Roster) Statement(id StatementID) *Statement {
-	i, ok := slices.BinarySearchFunc(r.entries, id, func(e entry, id StatementID) int { return e.statement.id.Compare(id) })
+	i, ok := slices.BinarySearchFunc(r.entries, id, func(e *entry, id StatementID) int { return e.statement.id.Compare(id) })
 	if ok {
 		return r.entries[i].statement
 	}
