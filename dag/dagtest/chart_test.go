@@ -1,0 +1,137 @@
+package dagtest_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/causeway-sync/causeway/dag/dagtest"
+	"github.com/causeway-sync/causeway/identity"
+	"github.com/google/go-cmp/cmp"
+)
+
+// describe lists each op with its parents, prev, epoch and writes.
+func describe(m *dagtest.Mesh, c *dagtest.Chart) string {
+	var b strings.Builder
+	for _, name := range c.Names {
+		s := c.Signed(name)
+		h := s.Header()
+		var parents []string
+		for _, p := range h.Parents {
+			parents = append(parents, c.Name(p))
+		}
+		prev := "none"
+		if h.Prev != nil {
+			prev = c.Name(*h.Prev)
+		}
+		fmt.Fprintf(&b, "%s: on %s, prev %s, seq %d, depth %d, epoch %d, writes %d:", name, strings.Join(parents, "+"), prev, h.Seq, h.Depth, h.Epoch, h.Writes)
+		for _, t := range s.Transactions() {
+			for _, w := range t {
+				fmt.Fprintf(&b, " %v %s %s%s", w.Kind, w.Key, w.End, w.Value)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func TestDraw(t *testing.T) {
+	m := dagtest.New(t, 4)
+	c := m.Draw(`
+		G -> a1 -> b1{/k=v} -> a2
+		     |  -> c1{-/k}
+		b1, c1 -> d1{-/a../b +epoch}
+		d1 -> d2{+epoch} -> b2
+		d1 -> b2'{^b1} -> b9{^}
+	`)
+	want := `
+a1: on G, prev G, seq 2, depth 2, epoch 0, writes 0:
+b1: on a1, prev none, seq 1, depth 3, epoch 0, writes 1: replace /k v
+a2: on b1, prev a1, seq 3, depth 4, epoch 0, writes 0:
+c1: on a1, prev none, seq 1, depth 3, epoch 0, writes 1: delete-observed /k 
+d1: on b1+c1, prev none, seq 1, depth 4, epoch 1, writes 1: delete-range /a /b
+d2: on d1, prev d1, seq 2, depth 5, epoch 2, writes 1:
+b2: on d2, prev b1, seq 2, depth 6, epoch 0, writes 1:
+b2': on d1, prev b1, seq 2, depth 5, epoch 0, writes 1:
+b9: on b2', prev none, seq 1, depth 6, epoch 0, writes 0:
+`
+	got := strings.Replace(describe(m, c), "on c1+b1", "on b1+c1", 1) // parents ascend by ID
+	if diff := cmp.Diff(strings.TrimLeft(want, "\n"), got); diff != "" {
+		t.Error(diff)
+	}
+	if n := len(m.Past(c.ID("d1"))); n != 5 {
+		t.Errorf("d1 and its past are %d ops, want 5", n)
+	}
+	c.Add("a1", "b1", "c1", "d1", "b2'")
+	if got := c.NamesOf(m.Graph.Heads()); got != "b2'" {
+		t.Errorf("heads = %s", got)
+	}
+	if got := c.Op("b2'").Prev(); got != c.Op("b1") {
+		t.Errorf("prev of b2' = %v", got)
+	}
+}
+
+// fatal records the message that would have ended a test.
+type fatal struct {
+	testing.TB
+	message string
+}
+
+func (f *fatal) Helper() {}
+func (f *fatal) Fatalf(format string, args ...any) {
+	f.message = fmt.Sprintf(format, args...)
+	panic(f)
+}
+
+func TestDrawErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"X -> a1":                   `no op "X" so far`,
+		"G -> z1":                   "no author z",
+		"G -> A1":                   "no author A",
+		"G -> a1 -> a1":             "already drawn",
+		"G -> a1{k}":                "not a write",
+		"G -> a1{^x}":               `no op "x" so far`,
+		"G -> a1 b1":                "is not an op",
+		"G -> -> b1":                "is not an op",
+		"G -> a1\n          | -> b": "nothing above",
+	} {
+		f := &fatal{TB: t}
+		m := dagtest.New(f, 2)
+		func() {
+			defer func() { _ = recover() }()
+			m.Draw(text)
+		}()
+		if !strings.Contains(f.message, want) {
+			t.Errorf("Draw(%q) failed with %q, want %q", text, f.message, want)
+		}
+	}
+}
+
+// TestLargeMesh: more authors than a founding op has room for, and members with grants.
+func TestLargeMesh(t *testing.T) {
+	m := dagtest.NewMesh(t, dagtest.Config{Authors: 150, Members: []dagtest.Member{
+		{Role: identity.RoleWriter, Patterns: []string{"/a/**"}}, {Role: identity.RoleReader}}})
+	if len(m.Enrolled) != 3 || m.Authors() != 152 {
+		t.Errorf("%d ops enrol %d authors, want 3 and 152", len(m.Enrolled), m.Authors())
+	}
+	for i := range 150 {
+		if err := m.Graph.Roster().MayWrite(m.Author(i), []byte("/k")); err != nil {
+			t.Fatalf("author %d: %v", i, err)
+		}
+	}
+	m.Write(150, dagtest.Put("/a/k", "v"), dagtest.DeleteRange("/a/", "/a0"))
+	if m.Write(151) == nil || m.Graph.Len() != 5 {
+		t.Errorf("%d ops, want 5", m.Graph.Len())
+	}
+}
+
+// TestFixed: keys, nonce and thus IDs never change from run to run.
+func TestFixed(t *testing.T) {
+	a, b := dagtest.New(t, 2), dagtest.New(t, 2)
+	if a.Founding.ID() != b.Founding.ID() || a.Write(1, dagtest.Put("/k", "v")).ID() != b.Write(1, dagtest.Put("/k", "v")).ID() {
+		t.Error("two meshes of one configuration differ")
+	}
+	if c := dagtest.NewMesh(t, dagtest.Config{Name: "c", Authors: 2}); c.Author(0) == a.Author(0) || c.Founding.ID() == a.Founding.ID() {
+		t.Error("meshes of different names share keys")
+	}
+}
