@@ -34,6 +34,7 @@ type book struct {
 type bookEntry struct {
 	info    peer.AddrInfo
 	pinned  bool      // configured: never forgotten
+	stored  bool      // in meta
 	seen    time.Time // last added or remembered
 	next    time.Time // not dialled before
 	wait    time.Duration
@@ -50,7 +51,7 @@ func openBook(meta Meta, t Timing) (*book, error) {
 			return nil
 		}
 		if addrs, seen, err := decodePeer(v); err == nil {
-			b.entries[id] = &bookEntry{info: peer.AddrInfo{ID: id, Addrs: addrs}, seen: seen}
+			b.entries[id] = &bookEntry{info: peer.AddrInfo{ID: id, Addrs: addrs}, seen: seen, stored: true}
 		}
 		return nil
 	})
@@ -154,7 +155,7 @@ func (b *book) remember(id peer.ID, addrs []multiaddr.Multiaddr) error {
 			kept = append(kept, a)
 		}
 	}
-	news := time.Since(e.seen) > 24*time.Hour
+	news := !e.stored || time.Since(e.seen) > 24*time.Hour
 	for _, a := range kept {
 		news = news || !containsAddr(e.info.Addrs, a)
 	}
@@ -168,7 +169,11 @@ func (b *book) remember(id peer.ID, addrs []multiaddr.Multiaddr) error {
 	}
 	e.info.Addrs = kept[:min(len(kept), maxTicketAddrs)]
 	e.seen = time.Now()
-	return b.meta.PutMeta(peerMeta+id.String(), encodePeer(e.info.Addrs, e.seen))
+	if err := b.meta.PutMeta(peerMeta+id.String(), encodePeer(e.info.Addrs, e.seen)); err != nil {
+		return err
+	}
+	e.stored = true
+	return nil
 }
 
 func containsAddr(addrs []multiaddr.Multiaddr, a multiaddr.Multiaddr) bool {

@@ -138,11 +138,14 @@ func carriedBy(u *dag.Unverified) []identity.Carried {
 }
 
 // banGate is the connection gater: banned peers are neither dialled nor let in.
-type banGate struct{ standings *standings }
+type banGate struct {
+	standings *standings
+	cuts      *cuts
+}
 
 func (g banGate) allowed(p peer.ID) bool {
 	_, banned := g.standings.banned(p)
-	return !banned
+	return !banned && !g.cuts.has(p)
 }
 
 func (g banGate) InterceptPeerDial(p peer.ID) bool { return g.allowed(p) }

@@ -14,6 +14,7 @@ import (
 	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/multiformats/go-multiaddr"
 
 	"github.com/causeway-sync/causeway/identity"
 )
@@ -68,11 +69,7 @@ func newHost(key *identity.PrivateKey, listen []string, gater connmgr.Connection
 		libp2p.ForceReachabilityPrivate(),
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.DisableMetrics(),
-	}
-	if len(listen) == 0 {
-		opts = append(opts, libp2p.NoListenAddrs)
-	} else {
-		opts = append(opts, libp2p.ListenAddrStrings(listen...))
+		libp2p.NoListenAddrs, // below, one by one
 	}
 	if gater != nil {
 		opts = append(opts, libp2p.ConnectionGater(gater))
@@ -81,7 +78,18 @@ func newHost(key *identity.PrivateKey, listen []string, gater connmgr.Connection
 	if err != nil {
 		manager.Close()
 		resources.Close()
-		return nil, fmt.Errorf("p2p: listen for peers: %w", err)
+		return nil, fmt.Errorf("p2p: make a host: %w", err)
+	}
+	for _, text := range listen {
+		// Given several, the host would be content with one that works.
+		a, err := multiaddr.NewMultiaddr(text)
+		if err == nil {
+			err = h.Network().Listen(a)
+		}
+		if err != nil {
+			h.Close()
+			return nil, fmt.Errorf("p2p: listen on %s: %w", text, err)
+		}
 	}
 	return h, nil
 }

@@ -44,6 +44,7 @@ type Network struct {
 	host          host.Host
 	metrics       *metrics
 	standings     *standings
+	cuts          cuts
 	book          *book
 	peers         *peers
 	introductions *introductions
@@ -122,7 +123,7 @@ func (n *Network) listen() error {
 		n.cfg.Registerer = nil
 		return err
 	}
-	if n.host, err = newHost(n.key, n.cfg.Listen, banGate{n.standings}); err != nil {
+	if n.host, err = newHost(n.key, n.cfg.Listen, banGate{n.standings, &n.cuts}); err != nil {
 		return err
 	}
 	if n.emitPeer, err = n.host.EventBus().Emitter(new(event.EvtPeerProtocolsUpdated)); err != nil {
