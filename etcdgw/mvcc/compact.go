@@ -32,10 +32,22 @@ func (v *View) unpin(compacted int64) {
 	v.pinMu.Unlock()
 }
 
+// Prune frees some of the memory of history below the published compact
+// revision, and reports whether there is more to free. Publish does the same on
+// the way; an idle writer may call it until there is no more.
+func (v *View) Prune() (more bool) {
+	v.prune(pruneEvents)
+	return v.prunable()
+}
+
+func (v *View) prunable() bool {
+	return v.history.first < v.dispatched && v.history.at(v.history.first).kv.ModRevision < v.compacted
+}
+
 // prune drops up to n events below the published compact revision, and with
 // each the value it replaced. What a read in progress needs stays.
 func (v *View) prune(n int) {
-	if v.history.first == v.dispatched || v.history.at(v.history.first).kv.ModRevision >= v.compacted {
+	if !v.prunable() {
 		return
 	}
 	v.mu.Lock()

@@ -204,14 +204,8 @@ func (v *View) settle(t *touch, rev int64) bool {
 	it, puts := t.item, t.puts
 	defer func() { clear(t.puts); t.item, t.before = nil, write{} }()
 	if len(puts) == 0 {
-		switch {
-		case it.visible() != nil:
-			v.setAbsent(it, rev)
-			return true
-		case it.newest == nil: // made for a put that did not last
-			v.forget(it)
-		}
-		return false
+		v.setAbsent(it, rev) // it was visible: only then are puts ended
+		return true
 	}
 	for i := 1; i < len(puts); i++ {
 		if puts[0].compare(&puts[i]) < 0 {
@@ -231,7 +225,7 @@ func (p *livePut) compare(q *livePut) int {
 	return dag.CompareWrites(p.origin.op, p.origin.tx, p.index, q.origin.op, q.origin.tx, q.index)
 }
 
-// forget removes a key that has no versions. Called with mu held.
+// forget removes a key that is absent at every revision. Called with mu held.
 func (v *View) forget(it *item) {
 	delete(v.keys, it.name)
 	v.tree.Delete(entry{name: it.name})

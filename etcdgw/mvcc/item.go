@@ -53,8 +53,8 @@ func (x *version) before() *version {
 	return p.present()
 }
 
-// created reports whether x ended the absence of its key.
-func (x *version) created() bool { return x.kv.Version == 1 }
+// creates reports whether x, whose prev is not cut, ended the absence of its key.
+func (x *version) creates() bool { return !x.tombstone() && x.prev.present() == nil }
 
 // at returns the value at rev, nil if the key was absent.
 func (it *item) at(rev int64) *version {

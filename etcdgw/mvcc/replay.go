@@ -12,6 +12,9 @@ import (
 // ErrReplay, after which the view must not be used.
 func (v *View) Replay(ch *Change) error {
 	e := execution{v: v, rev: v.head + 1}
+	if (ch.Number == 0) != (len(ch.Writes) == 0) {
+		return fmt.Errorf("%w: change %d has %d writes", ErrReplay, ch.Number, len(ch.Writes))
+	}
 	if ch.Number != 0 && (ch.Number != v.number+1 || ch.Revision != e.rev) {
 		return fmt.Errorf("%w: change %d with revision %d, want change %d with revision %d", ErrReplay, ch.Number, ch.Revision, v.number+1, e.rev)
 	}

@@ -152,7 +152,7 @@ func (s *snapshot) countFromHead(sp span, rev int64) (int64, bool) {
 		case !sp.contains(x.item.name):
 		case x.tombstone():
 			n++
-		case x.created():
+		case x.creates():
 			n--
 		}
 	}

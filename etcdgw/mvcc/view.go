@@ -155,14 +155,13 @@ func (v *View) setValue(it *item, rev int64, value []byte, lease int64) {
 		v.bytes += int64(len(value) - len(old.kv.Value))
 		if old.kv.Lease != lease {
 			v.leases.detach(old.kv.Lease, it)
-			v.leases.attach(lease, it)
 		}
 	} else {
 		x.kv.CreateRevision, x.kv.Version = rev, 1
 		v.bytes += int64(len(it.key) + len(value))
 		v.live.Set(entry{it.name, it})
-		v.leases.attach(lease, it)
 	}
+	v.leases.attach(lease, it)
 	it.newest = x
 	v.history.append(x)
 }

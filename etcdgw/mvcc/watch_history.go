@@ -62,7 +62,7 @@ func (v *View) eventsOfKey(w *watcher, next, target int64) ([]*mvccpb.Event, int
 	b := batch{w: w}
 	for _, x := range slices.Backward(versions) {
 		if !b.add(x) {
-			return b.events, b.rev
+			return b.events, x.kv.ModRevision - 1
 		}
 	}
 	return b.events, target
@@ -83,7 +83,7 @@ func (v *View) eventsOfRange(w *watcher, next, target int64) ([]*mvccpb.Event, i
 			return b.events, last
 		}
 		if w.span.contains(x.item.name) && !b.add(x) {
-			return b.events, last
+			return b.events, rev - 1
 		}
 		last = rev
 	}

@@ -55,6 +55,7 @@ type watcher struct {
 	// wants none below next, which is in the future.
 	lagging bool
 	next    int64
+	expired bool // to end as compacted after what is pending
 	ready   bool // queued in stream.ready
 }
 
@@ -64,30 +65,24 @@ func (h *hub) dispatch(from, to uint64, renumbered bool) {
 	v := h.view
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	last := h.published
 	h.published, h.compacted = v.head, v.headCompacted
-	if h.index.size > 0 && renumbered {
-		h.restart(last + 1)
-	} else if h.index.size > 0 {
+	switch {
+	case h.index.size == 0:
+	case renumbered:
+		h.expire()
+	default:
 		for ; from < to; from++ {
 			h.hand(v.history.at(from))
 		}
 	}
-	for s := range h.streams {
-		if s.progressAll || len(s.progress) > 0 {
-			s.notify()
-		}
-	}
 }
 
-// restart lets every watcher ask history from next on, which is of another
-// window by now, so that each is cancelled as compacted.
-func (h *hub) restart(next int64) {
+// expire ends all watches as compacted, since another window was opened.
+func (h *hub) expire() {
 	for s := range h.streams {
 		for _, w := range s.watchers {
-			if !w.lagging {
-				w.lag(min(w.next, next))
-			}
+			w.expired = true
+			w.queue()
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 )
 
 // noWatch is the watch ID of answers that concern no watch, or all.
@@ -86,6 +87,9 @@ func (s *WatchStream) Watch(ctx context.Context, r *pb.WatchCreateRequest) error
 
 // watcher makes the watcher that r asks for.
 func (s *WatchStream) watcher(r *pb.WatchCreateRequest) (*watcher, error) {
+	if r.StartRevision < 0 {
+		return nil, rpctypes.ErrCompacted
+	}
 	key := r.Key
 	if len(key) == 0 {
 		key = []byte{0} // the least key
@@ -266,10 +270,13 @@ func (s *WatchStream) serve(w *watcher) *pb.WatchResponse {
 	h := s.hub
 	if len(w.pending) > 0 {
 		events := w.take()
-		if len(w.pending) > 0 || w.lagging {
+		if len(w.pending) > 0 || w.lagging || w.expired {
 			w.queue()
 		}
 		return w.response(events, events[len(events)-1].Kv.ModRevision)
+	}
+	if w.expired {
+		return s.compacted(w, h.compacted)
 	}
 	if !w.lagging {
 		return nil
@@ -282,10 +289,7 @@ func (s *WatchStream) serve(w *watcher) *pb.WatchResponse {
 	case w.node == nil: // ended meanwhile
 		return nil
 	case compacted != 0:
-		s.remove(w)
-		resp := w.response(nil, h.published)
-		resp.Canceled, resp.CompactRevision = true, compacted
-		return resp
+		return s.compacted(w, compacted)
 	}
 	w.next = upTo + 1
 	if upTo == h.published {
@@ -298,6 +302,14 @@ func (s *WatchStream) serve(w *watcher) *pb.WatchResponse {
 		return nil
 	}
 	return w.response(events, upTo)
+}
+
+// compacted ends w because what it wants was compacted.
+func (s *WatchStream) compacted(w *watcher, revision int64) *pb.WatchResponse {
+	s.remove(w)
+	resp := w.response(nil, s.hub.published)
+	resp.Canceled, resp.CompactRevision = true, revision
+	return resp
 }
 
 func (w *watcher) response(events []*mvccpb.Event, revision int64) *pb.WatchResponse {

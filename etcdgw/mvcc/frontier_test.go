@@ -1,0 +1,383 @@
+package mvcc
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/dagtest"
+)
+
+// delivered is an op with its transactions.
+type delivered struct {
+	op *dag.Op
+	ts []dag.Transaction
+}
+
+// simulated is one node of a simulated mesh: it evaluates requests of clients,
+// seals them into ops, and takes in those of others.
+type simulated struct {
+	author  int
+	view    *View
+	known   map[dag.ID]bool
+	inOrder []delivered
+	open    []*Change
+}
+
+// simulation is a mesh of nodes whose ops reach one another in any causal order.
+type simulation struct {
+	mesh  *dagtest.Mesh
+	nodes []*simulated
+	ops   map[dag.ID]delivered
+}
+
+func newSimulation(tb testing.TB, nodes int) *simulation {
+	s := &simulation{mesh: dagtest.New(tb, nodes+1), ops: make(map[dag.ID]delivered)}
+	founding, ok := s.mesh.Graph.Get(s.mesh.Founding.ID())
+	if !ok {
+		tb.Fatal("the graph lacks the founding op")
+	}
+	s.ops[founding.ID()] = delivered{op: founding}
+	for i := range nodes {
+		n := &simulated{author: i, view: New(Config{}), known: make(map[dag.ID]bool)}
+		n.take(s.ops[founding.ID()])
+		s.nodes = append(s.nodes, n)
+	}
+	return s
+}
+
+// take applies an op of another node.
+func (n *simulated) take(d delivered) {
+	n.known[d.op.ID()] = true
+	n.inOrder = append(n.inOrder, d)
+	for i, t := range d.ts {
+		n.view.ApplyRemote(d.op, uint32(i), t)
+	}
+}
+
+func (n *simulated) heads() []*dag.Op {
+	parent := make(map[dag.ID]bool)
+	for _, d := range n.inOrder {
+		for _, p := range d.op.Parents() {
+			parent[p.ID()] = true
+		}
+	}
+	var heads []*dag.Op
+	for _, d := range n.inOrder {
+		if !parent[d.op.ID()] {
+			heads = append(heads, d.op)
+		}
+	}
+	return heads
+}
+
+// seal makes an op of what is open.
+func (s *simulation) seal(n *simulated) {
+	if len(n.open) == 0 {
+		return
+	}
+	first := n.open[0].Number
+	var d delivered
+	for _, ch := range n.open {
+		d.ts = append(d.ts, n.view.Transaction(ch, first))
+	}
+	d.op = s.mesh.Op(n.author, n.heads(), d.ts...)
+	n.view.Sealed(first, len(n.open), d.op)
+	n.view.Publish()
+	n.known[d.op.ID()] = true
+	n.inOrder = append(n.inOrder, d)
+	n.open = nil
+	s.ops[d.op.ID()] = d
+}
+
+// lie makes an op of the author who is no node's, on what n knew at some time:
+// concurrent with what came since, and often a fork of its author.
+func (s *simulation) lie(n *simulated, known int, ts []dag.Transaction) {
+	old := &simulated{inOrder: n.inOrder[:known]}
+	draft := dagtest.Draft{Author: len(s.nodes), Transactions: ts}
+	for _, p := range old.heads() {
+		draft.Parents = append(draft.Parents, p.ID())
+	}
+	op, _, err := s.mesh.Graph.Add(s.mesh.Sign(draft))
+	if err != nil {
+		return // on two of its own branches, or the same again
+	}
+	s.ops[op.ID()] = delivered{op: op, ts: ts}
+}
+
+// missing returns an op that n lacks and whose parents it has, nil if there is none.
+func (s *simulation) missing(t *rapid.T, n *simulated) *dag.Op {
+	var can []*dag.Op
+	for id, d := range s.ops {
+		if !n.known[id] && !slices.ContainsFunc(d.op.Parents(), func(p *dag.Op) bool { return !n.known[p.ID()] }) {
+			can = append(can, d.op)
+		}
+	}
+	if len(can) == 0 {
+		return nil
+	}
+	slices.SortFunc(can, func(a, b *dag.Op) int { return a.ID().Compare(b.ID()) })
+	return can[rapid.IntRange(0, len(can)-1).Draw(t, "next op")]
+}
+
+// deliver hands n all that it lacks, in a random causal order.
+func (s *simulation) deliver(t *rapid.T, n *simulated, most int) {
+	for ; most > 0; most-- {
+		op := s.missing(t, n)
+		if op == nil {
+			break
+		}
+		n.take(s.ops[op.ID()])
+	}
+	n.view.Publish()
+}
+
+// reference computes the visible values from the set of ops by the definition
+// of docs/op.md section 5.
+func (s *simulation) reference() map[string]string {
+	type put struct {
+		op        *dag.Op
+		tx, index int
+		value     string
+	}
+	past := make(map[dag.ID]map[dag.ID]bool)
+	for id, d := range s.ops {
+		var parents []dag.ID
+		for _, p := range d.op.Parents() {
+			parents = append(parents, p.ID())
+		}
+		past[id] = s.mesh.Past(parents...)
+	}
+	puts := make(map[string][]put)
+	each := func(fn func(d delivered, tx, index int, w dag.Write)) {
+		for _, d := range s.ops {
+			for tx, t := range d.ts {
+				for i, w := range t {
+					fn(d, tx, i, w)
+				}
+			}
+		}
+	}
+	each(func(d delivered, tx, i int, w dag.Write) {
+		if w.Kind == dag.Replace {
+			puts[string(w.Key)] = append(puts[string(w.Key)], put{d.op, tx, i, string(w.Value)})
+		}
+	})
+	state := make(map[string]string)
+	for key, ps := range puts {
+		var greatest *put
+		for _, p := range ps {
+			ended := false
+			each(func(d delivered, tx, i int, w dag.Write) {
+				on := string(w.Key) == key
+				if w.Kind == dag.DeleteRange {
+					on = key >= string(w.Key) && (len(w.End) == 0 || key < string(w.End))
+				}
+				later := past[d.op.ID()][p.op.ID()] ||
+					d.op == p.op && (tx > p.tx || tx == p.tx && i > p.index)
+				ended = ended || on && later
+			})
+			if ended {
+				continue
+			}
+			if greatest == nil || greater(p.op, p.tx, p.index, greatest.op, greatest.tx, greatest.index) {
+				greatest = &p
+			}
+		}
+		if greatest != nil {
+			state[key] = greatest.value
+		}
+	}
+	return state
+}
+
+func greater(a *dag.Op, atx, ai int, b *dag.Op, btx, bi int) bool {
+	switch {
+	case a.Depth() != b.Depth():
+		return a.Depth() > b.Depth()
+	case a.ID() != b.ID():
+		return a.ID().Compare(b.ID()) > 0
+	case atx != btx:
+		return atx > btx
+	default:
+		return ai > bi
+	}
+}
+
+// contents returns what readers of v see.
+func contents(tb rapid.TB, v *View) map[string]string {
+	resp, err := v.Range(context.Background(), &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	state := make(map[string]string)
+	for _, kv := range resp.Kvs {
+		state[string(kv.Key)] = string(kv.Value)
+	}
+	if int64(len(state)) != resp.Count {
+		tb.Fatalf("count = %d, want %d", resp.Count, len(state))
+	}
+	return state
+}
+
+var testKeys = []string{"a", "ab", "b", "c", "c\x00", "d/1", "d/2", "e"}
+
+func drawKey(t *rapid.T) []byte { return []byte(rapid.SampledFrom(testKeys).Draw(t, "key")) }
+
+// drawEnd draws a range_end for key: of one key, of some, or open.
+func drawEnd(t *rapid.T, key []byte) []byte {
+	switch rapid.IntRange(0, 4).Draw(t, "kind of range") {
+	case 0:
+		return []byte{0}
+	case 1, 2:
+		return []byte(rapid.SampledFrom(testKeys).Draw(t, "end"))
+	default:
+		return nil
+	}
+}
+
+func drawValue(t *rapid.T) []byte {
+	return fmt.Appendf(nil, "v%d", rapid.IntRange(0, 9).Draw(t, "value"))
+}
+
+// drawWrites draws a transaction as another node's program might make it, with
+// overlaps that no client of this one could ask for.
+func drawWrites(t *rapid.T) dag.Transaction {
+	var ws dag.Transaction
+	for range rapid.IntRange(1, 5).Draw(t, "writes") {
+		key := drawKey(t)
+		switch rapid.IntRange(0, 3).Draw(t, "kind of write") {
+		case 0:
+			ws = append(ws, dag.Write{Kind: dag.DeleteObserved, Key: key})
+		case 1:
+			end := []byte(rapid.SampledFrom(testKeys).Draw(t, "end"))
+			if string(end) <= string(key) {
+				end = nil
+			}
+			ws = append(ws, dag.Write{Kind: dag.DeleteRange, Key: key, End: end})
+		default:
+			ws = append(ws, dag.Write{Kind: dag.Replace, Key: key, Value: drawValue(t)})
+		}
+	}
+	return ws
+}
+
+// drawRequest draws a write request of a client.
+func drawRequest(t *rapid.T) proto.Message {
+	key := drawKey(t)
+	switch rapid.IntRange(0, 5).Draw(t, "kind of request") {
+	case 0:
+		return &pb.DeleteRangeRequest{Key: key, RangeEnd: drawEnd(t, key), PrevKv: rapid.Bool().Draw(t, "prev_kv")}
+	case 1:
+		txn := &pb.TxnRequest{}
+		for range rapid.IntRange(1, 4).Draw(t, "operations") {
+			k := drawKey(t)
+			op := &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: k, Value: drawValue(t)}}}
+			if rapid.IntRange(0, 2).Draw(t, "kind of operation") == 0 {
+				op.Request = &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: &pb.DeleteRangeRequest{Key: k, RangeEnd: drawEnd(t, k)}}
+			}
+			txn.Success = append(txn.Success, op)
+		}
+		return txn
+	default:
+		return &pb.PutRequest{Key: key, Value: drawValue(t)}
+	}
+}
+
+// TestConvergence lets nodes write, fork and exchange ops in random orders, and
+// compares every view with the definition.
+func TestConvergence(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newSimulation(t, 3)
+		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
+			n := s.nodes[rapid.IntRange(0, len(s.nodes)-1).Draw(rt, "node")]
+			switch rapid.IntRange(0, 9).Draw(rt, "step") {
+			case 0, 1:
+				s.seal(n)
+				s.deliver(rt, n, rapid.IntRange(1, 10).Draw(rt, "ops"))
+			case 2:
+				s.seal(n)
+			case 3:
+				s.lie(n, rapid.IntRange(1, len(n.inOrder)).Draw(rt, "known"), []dag.Transaction{drawWrites(rt), drawWrites(rt)})
+			default:
+				_, ch, err := n.view.Evaluate(drawRequest(rt), nil, testNow)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				if ch != nil {
+					n.open = append(n.open, ch)
+				}
+			}
+		}
+		for _, n := range s.nodes {
+			s.seal(n)
+		}
+		want := s.reference()
+		observer := &simulated{view: New(Config{}), known: make(map[dag.ID]bool)}
+		var hash [32]byte
+		for i, n := range append(s.nodes, observer) {
+			s.deliver(rt, n, len(s.ops))
+			if len(n.inOrder) != len(s.ops) {
+				rt.Fatalf("node %d has %d ops, want %d", i, len(n.inOrder), len(s.ops))
+			}
+			if got := contents(rt, n.view); fmt.Sprint(got) != fmt.Sprint(want) {
+				rt.Fatalf("node %d shows %v, want %v", i, got, want)
+			}
+			if i == 0 {
+				hash = n.view.StateHash()
+			} else if n.view.StateHash() != hash {
+				rt.Fatalf("node %d has another state hash", i)
+			}
+			checkView(rt, n.view)
+		}
+	})
+}
+
+// checkView checks what must hold of a view at any time.
+func checkView(t rapid.TB, v *View) {
+	live := 0
+	bytes := int64(0)
+	for name, it := range v.keys {
+		if e, ok := v.tree.Get(entry{name: name}); !ok || e.item != it {
+			t.Fatalf("%q is not in the tree", name)
+		}
+		_, inLive := v.live.Get(entry{name: name})
+		if x := it.visible(); x != nil {
+			live++
+			bytes += int64(len(name) + len(x.kv.Value))
+			if !inLive || it.front.origin == nil || it.front.birth.origin == nil {
+				t.Fatalf("%q is visible and has no writer or birth, or is not counted", name)
+			}
+		} else if inLive || it.front.origin != nil || it.hidden != nil {
+			t.Fatalf("%q is absent and has a writer", name)
+		}
+		for x := it.newest; x != nil && x.prev != nil; x = x.prev {
+			if x.prev.kv.ModRevision > x.kv.ModRevision {
+				t.Fatalf("the versions of %q are out of order", name)
+			}
+		}
+	}
+	if v.tree.Len() != len(v.keys) || v.live.Len() != live || v.bytes != bytes {
+		t.Fatalf("%d keys, %d in the tree, %d of %d counted, %d bytes of %d", len(v.keys), v.tree.Len(), v.live.Len(), live, v.bytes, bytes)
+	}
+	rev := v.headCompacted
+	for i := v.history.first; i < v.history.next; i++ {
+		switch r := v.history.at(i).kv.ModRevision; {
+		case r < rev && r >= v.compacted:
+			t.Fatalf("event %d has revision %d after %d", i, r, rev)
+		case r > rev+1 && rev > v.headCompacted:
+			t.Fatalf("no event has revision %d", rev+1)
+		default:
+			rev = max(rev, r)
+		}
+	}
+	if rev > v.head {
+		t.Fatalf("history has revision %d, the head is %d", rev, v.head)
+	}
+}
