@@ -28,8 +28,10 @@ func (g *Graph) Add(s *Signed) (*Op, []Fork, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	roster := g.union(g.roster, o.roster)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.roster = roster
 	return o, g.link(o), nil
 }
 
@@ -60,7 +62,6 @@ func (g *Graph) link(o *Op) []Fork {
 	}
 	i, _ := slices.BinarySearchFunc(g.heads, o, byID)
 	g.heads = slices.Insert(g.heads, i, o)
-	g.roster = g.union(g.roster, o.roster)
 	g.maxEpoch = max(g.maxEpoch, o.MaxEpoch())
 	if g.founding == nil {
 		g.founding = o

@@ -202,3 +202,14 @@ func TestSign(t *testing.T) {
 		t.Errorf("Sign of a malformed header = %v", err)
 	}
 }
+
+// TestLargestBlock: no header within the bounds makes a block beyond MaxBlock.
+func TestLargestBlock(t *testing.T) {
+	const most = 1<<63 - 1
+	root := &[32]byte{}
+	h := dag.Header{Mesh: &dag.ID{}, Seq: most, Prev: &dag.ID{}, Parents: make([]dag.ID, dag.MaxParents), Depth: most, Wall: most,
+		Epoch: most, Bytes: most, Writes: most, Size: most, Transactions: root, Statements: root}
+	if n := len(raw(h, 0, 14)); n > dag.MaxBlock {
+		t.Errorf("%d bytes", n)
+	}
+}

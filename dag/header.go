@@ -12,8 +12,13 @@ import (
 // version is the version of the format that this package reads and writes.
 const version = 0
 
-// headerFields is the number of elements of an encoded header.
-const headerFields = 14
+// headerFields is the number of elements of an encoded header. Other versions
+// may have another, up to maxHeaderFields, so that they are refused for what
+// they are.
+const (
+	headerFields    = 14
+	maxHeaderFields = 64
+)
 
 // A Header is what an author signs: the op's place in the DAG and the hashes
 // of its body. docs/op.md section 3 defines the fields.
@@ -92,9 +97,12 @@ var errVersion = errors.New("version not known")
 func readBlock(d *dagcbor.Decoder, in []byte) (h Header, sig identity.Signature, signed []byte) {
 	d.Tuple(2)
 	start := d.Offset()
-	d.Tuple(headerFields)
+	n := d.Array(maxHeaderFields)
 	if v := d.Uint(); v != version {
 		d.Fail(fmt.Errorf("%w: %d", errVersion, v))
+	}
+	if n != headerFields {
+		d.Fail(dagcbor.ErrMalformed)
 	}
 	h.Mesh = optionalLink(d)
 	d.Fixed(h.Author[:])

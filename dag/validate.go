@@ -92,12 +92,12 @@ func (g *Graph) checkFounding(o *Op, s *Signed) *Refusal {
 		return refusef(ReasonFounding, "%d parents, seq %d, depth %d, epoch %d, %d statements",
 			len(h.Parents), h.Seq, h.Depth, h.Epoch, len(s.statements))
 	}
+	if g.mesh != nil && *g.mesh != s.id {
+		return refusef(ReasonMesh, "a founding op of its own")
+	}
 	roster := identity.EmptyRoster().With(carried(s)...)
 	if _, ok := roster.Author(h.Author); !ok {
 		return refusef(ReasonFounder, "author %v", h.Author)
-	}
-	if g.mesh != nil && *g.mesh != s.id {
-		return refusef(ReasonMesh, "a founding op of its own")
 	}
 	o.author = &author{key: h.Author}
 	o.roster = roster

@@ -41,7 +41,7 @@ type refuser struct {
 	cases []refusalCase
 }
 
-// bytes adds a case of bytes that Decode or Verify refuses.
+// bytes adds a case of bytes that are refused without a past.
 func (r *refuser) bytes(name string, reason dag.Reason, block, body []byte) {
 	r.cases = append(r.cases, refusalCase{name: name, reason: reason, block: block, body: body})
 }
@@ -97,6 +97,7 @@ func (r *refuser) forms() {
 	long = append(append(long[:1:1], 0x98, 14), long[2:]...) // array head not of the shortest form
 	r.bytes("array head too long", dag.ReasonMalformed, long, nil)
 	r.bytes("version 1", dag.ReasonVersion, raw(h, 1, 14), nil)
+	r.bytes("version 1 of 15 fields", dag.ReasonVersion, raw(h, 1, 15), nil)
 
 	edit := func(f func(*dag.Header)) []byte {
 		e := h
@@ -196,7 +197,8 @@ func (r *refuser) founding() {
 	r.signed("founding op without statements", dag.ReasonFounding, unfounded(dagtest.Draft{First: true}))
 	stranger := first
 	stranger.Key = m.Key("stranger")
-	r.signed("founding op by a node it does not enrol", dag.ReasonFounder, unfounded(stranger))
+	foreign := unfounded(stranger)
+	r.bytes("founding op by a node it does not enrol", dag.ReasonFounder, foreign.Block(), foreign.Body())
 	r.signed("second founding op", dag.ReasonMesh, with(func(h *dag.Header) { h.Wall++ }))
 	r.signed("op of another mesh", dag.ReasonMesh, m.Sign(dagtest.Draft{Author: 1, Parents: []dag.ID{mesh},
 		Edit: func(h *dag.Header) { h.Mesh = &dag.ID{1} }}))
