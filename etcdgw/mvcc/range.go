@@ -82,23 +82,20 @@ func (s *snapshot) rangeKeys(ctx context.Context, r *pb.RangeRequest) (*pb.Range
 		resp.Count, err = s.count(ctx, sp, rev)
 		return &resp.RangeResponse, err
 	}
-	// A limit cuts what is read, unless order or filters need all of it.
+	// A limit cuts what is read, unless order or filters need all of it: to one
+	// key more than asked for, which is sorted with the others, as etcd does.
 	cut := r.Limit > 0 && r.SortOrder == pb.RangeRequest_NONE && !filtered(r)
 	err = s.scan(ctx, sp, rev, func(x *version) bool {
-		if cut && int64(len(resp.Kvs)) == r.Limit {
-			resp.More = true
-			return false
-		}
 		resp.Count++
 		if wanted(r, &x.kv) {
 			resp.Kvs = append(resp.Kvs, &x.kv)
 		}
-		return true
+		return !cut || resp.Count <= r.Limit
 	})
 	if err != nil {
 		return nil, err
 	}
-	if resp.More {
+	if cut && resp.Count > r.Limit {
 		if resp.Count, err = s.count(ctx, sp, rev); err != nil {
 			return nil, err
 		}
