@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/causeway-sync/causeway/node/admin"
+)
+
+func newStatus(std stdio) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show what the running node says of itself",
+		Long: `Status asks the node that serves the data directory what it holds and whom it
+sees. Two nodes that agree have the same heads and the same state hash; their
+revisions are their own and need not agree.`,
+		Example: `  causeway status
+  causeway status --data-dir b -o json | jq -r .state_hash`,
+		Args: exactly(0, ""),
+	}
+	dir, out := dataDirFlag(c), outputFlag(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkDataDir(*dir); err != nil {
+			return err
+		}
+		st, err := admin.NewClient(*dir).Status(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return out.write(std.out, st, func(w io.Writer) { writeStatus(w, st) })
+	}
+	return c
+}
+
+// writeStatus writes st for people.
+func writeStatus(w io.Writer, st admin.Status) {
+	fmt.Fprintf(w, "mesh\t%s\n", st.Mesh)
+	fmt.Fprintf(w, "node\t%s\n", st.Node)
+	fmt.Fprintf(w, "operator\t%s\n", orDash(st.Operator))
+	fmt.Fprintf(w, "serving\t%s\n", readiness(st))
+	fmt.Fprintf(w, "ops\t%d\n", st.Ops)
+	for i, h := range st.Heads {
+		fmt.Fprintf(w, "%s\t%s\n", []string{"heads", ""}[min(i, 1)], h)
+	}
+	fmt.Fprintf(w, "forks\t%d\n", st.Forks)
+	fmt.Fprintf(w, "revision\t%d\n", st.Revision)
+	fmt.Fprintf(w, "keys\t%d\n", st.Keys)
+	fmt.Fprintf(w, "state hash\t%s\n", st.StateHash)
+	for i, a := range st.PeerAddresses {
+		fmt.Fprintf(w, "%s\t%s\n", []string{"peer address", ""}[min(i, 1)], a)
+	}
+	connected := 0
+	for _, p := range st.Peers {
+		if p.Connected {
+			connected++
+		}
+	}
+	fmt.Fprintf(w, "peers\t%d, %d connected\n", len(st.Peers), connected)
+}
+
+// readiness says whether clients are served, and where.
+func readiness(st admin.Status) string {
+	switch {
+	case !st.Ready:
+		return "not yet: the first sync is not complete"
+	case len(st.ClientURLs) == 0:
+		return "no client address"
+	}
+	return strings.Join(st.ClientURLs, " ")
+}
