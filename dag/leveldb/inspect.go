@@ -36,7 +36,7 @@ func (g *guard) inspect() (empty bool, err error) {
 	slices.SortFunc(journals, func(a, b storage.FileDesc) int { return cmp.Compare(a.Num, b.Num) })
 	newer := 0 // records in newer journals
 	for _, fd := range slices.Backward(journals) {
-		st, err := g.inspectFile(fd, true, nil, func(batch []byte) int64 { return batchClaim(batch, fd.Num) })
+		st, err := g.inspectFile(fd, true, nil, func(batch []byte) (int64, uint64) { return batchClaim(batch, fd.Num) })
 		if err != nil {
 			return false, err
 		}
@@ -61,7 +61,7 @@ func (g *guard) inspectManifest(fd storage.FileDesc) error {
 	}
 	// An entry is synced before the next is written, so a whole one behind
 	// the damage says that the damaged one was synced.
-	st, err := g.inspectFile(fd, false, visit, func([]byte) int64 { return math.MaxInt64 })
+	st, err := g.inspectFile(fd, false, visit, func([]byte) (int64, uint64) { return math.MaxInt64, 0 })
 	switch {
 	case err != nil:
 		return err
@@ -82,7 +82,7 @@ func (g *guard) inspectManifest(fd storage.FileDesc) error {
 	return nil
 }
 
-func (g *guard) inspectFile(fd storage.FileDesc, zeroFree bool, visit func([]byte), claim func([]byte) int64) (journalState, error) {
+func (g *guard) inspectFile(fd storage.FileDesc, zeroFree bool, visit func([]byte), claim claimFunc) (journalState, error) {
 	r, err := g.Storage.Open(fd)
 	if err != nil {
 		return journalState{}, asCorrupt(fd.String(), err)

@@ -1,6 +1,7 @@
 package leveldb
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -32,24 +33,30 @@ type journalState struct {
 	torn    bool   // the damage is what a power loss leaves of unsynced bytes
 }
 
+// claimFunc returns how many bytes of the journal were synced when a record was
+// written, as far as the record says, and the session that says so: not
+// zero if nobody else can make a record of it.
+type claimFunc func(record []byte) (synced int64, session uint64)
+
 // inspectJournal reads a journal and judges its damage, if any
-// (docs/store.md section 6). claim returns how many bytes of this journal were
-// synced when the record was written, as far as the record says. visit, if not
+// (docs/store.md section 6). visit, if not
 // nil, is called with each whole record before any damage. zeroFree says
 // that no record ends in a zero byte, so that one that does lost its end.
-func inspectJournal(b []byte, zeroFree bool, visit func(record []byte), claim func(record []byte) int64) journalState {
+func inspectJournal(b []byte, zeroFree bool, visit func(record []byte), claim claimFunc) journalState {
 	// Trailing zeros were preallocated, or never written.
 	end := len(b)
 	for end > 0 && b[end-1] == 0 {
 		end--
 	}
 	var st journalState
+	var session uint64
 	pos := 0
 	for {
 		record, next, bad := readRecord(b, pos, end)
 		if bad != nil {
 			st.damaged, st.at, st.reason = true, int64(bad.at), bad.reason
-			st.torn = looksTorn(b, bad.at, end, zeroFree) && !claimedLater(b, bad.at, end, claim)
+			st.torn = looksTorn(b, bad.at, end, zeroFree) &&
+				!claimedBehind(b, bad.at, end, claim) && !claimedAnywhere(b, bad.at, end, session, claim)
 			return st
 		}
 		if record == nil {
@@ -58,6 +65,7 @@ func inspectJournal(b []byte, zeroFree bool, visit func(record []byte), claim fu
 		pos = next
 		st.clean = int64(pos)
 		st.records++
+		_, session = claim(record)
 		if visit != nil {
 			visit(record)
 		}
@@ -175,13 +183,34 @@ func allZero(b []byte) bool {
 	return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 })
 }
 
-// claimedLater reports whether a whole record after the damage at pos says that
-// the bytes there were synced.
+// claimedAnywhere reports whether a whole record of the session after the damage
+// at pos, wherever it begins, says that the bytes at pos were synced. A stored
+// value may well contain what looks like a record, but not the session's number.
+func claimedAnywhere(b []byte, pos, end int, session uint64, claim claimFunc) bool {
+	if session == 0 {
+		return false
+	}
+	for at := pos + 1; at+headerLen <= end; at++ {
+		if typ := b[at+6]; typ != chunkFull && typ != chunkFirst {
+			continue
+		}
+		record, _, _ := readRecord(b, at, end)
+		if record == nil {
+			continue
+		}
+		if synced, by := claim(record); by == session && synced > int64(pos) {
+			return true
+		}
+	}
+	return false
+}
+
+// claimedBehind is claimedAnywhere for records of any session.
 //
 // It looks only where a header must be: behind the damaged chunk, if its own
 // header is whole, and at the beginning of each block. Searching elsewhere
 // would take the bytes of a stored value for a record.
-func claimedLater(b []byte, pos, end int, claim func([]byte) int64) bool {
+func claimedBehind(b []byte, pos, end int, claim claimFunc) bool {
 	damaged := pos
 	if stop, ok := behindChunk(b, pos); ok {
 		pos = stop
@@ -190,8 +219,10 @@ func claimedLater(b []byte, pos, end int, claim func([]byte) int64) bool {
 	}
 	for pos < end {
 		record, next, bad := readRecord(b, pos, end)
-		if record != nil && claim(record) > int64(damaged) {
-			return true
+		if record != nil {
+			if synced, _ := claim(record); synced > int64(damaged) {
+				return true
+			}
 		}
 		switch {
 		case bad != nil:
@@ -222,24 +253,28 @@ func behindChunk(b []byte, pos int) (int, bool) {
 	return stop, ok
 }
 
-// batchClaim returns how many bytes of the journal numbered num the mark of
-// a batch says were synced before it; 0 if it says nothing of this journal.
-// The batch is as LevelDB writes it: sequence number (8 bytes), count (4), and per
-// entry a type, the key and, unless it deletes, the value, each with its
-// length before it. The mark is the last entry.
-func batchClaim(batch []byte, num int64) int64 {
-	// The mark's entry has a fixed length: type, 1, "c", markLen, value.
+// batchClaim is the claimFunc of the journal numbered num, whose records are
+// batches: the mark, a batch's last entry, says it. It returns zeros for a batch
+// without a mark, and no bytes for a mark that speaks of another journal.
+//
+// A batch is as LevelDB writes it: sequence number (8 bytes), count (4), and per
+// entry a type (1 sets, 0 deletes), the key and, if it sets, the value, each with
+// its length before it.
+func batchClaim(batch []byte, num int64) (synced int64, session uint64) {
+	// All lengths in the mark's entry are below 128: a byte each.
 	const entryLen = 1 + 1 + len(keyMark) + 1 + markLen
-	if len(batch) < 12+entryLen {
-		return 0
+	entry := append([]byte{1, byte(len(keyMark))}, keyMark...)
+	entry = append(entry, markLen)
+	if len(batch) < 12+entryLen || !bytes.HasPrefix(batch[len(batch)-entryLen:], entry) {
+		return 0, 0
 	}
-	e := batch[len(batch)-entryLen:]
-	if e[0] != 1 || e[1] != byte(len(keyMark)) || string(e[2:2+len(keyMark)]) != keyMark || e[2+len(keyMark)] != markLen {
-		return 0
+	m, err := decodeMark(batch[len(batch)-markLen:])
+	switch {
+	case err != nil:
+		return 0, 0
+	case m.journal != num:
+		return 0, m.session
+	default:
+		return m.durable, m.session
 	}
-	m, err := decodeMark(e[entryLen-markLen:])
-	if err != nil || m.journal != num {
-		return 0
-	}
-	return m.durable
 }

@@ -28,7 +28,7 @@ const format = "causeway-store-0"
 const (
 	hashLen      = sha256.Size
 	recordHeader = hashLen + hashLen + 8 + 1 + 2
-	markLen      = 8 + 8 + 8 + hashLen + 1
+	markLen      = 8 + 8 + 8 + 8 + hashLen + 1
 	markEnd      = 0xff
 )
 
@@ -111,14 +111,16 @@ func decodeRecord(i dag.Index, v []byte) (stored, error) {
 // mark is the last entry of every batch: what was durable in the batch's
 // journal before the batch was written, and where the log ends with it.
 type mark struct {
-	journal int64 // file number of the journal that durable speaks of; -1: none
-	durable int64 // bytes of it that were synced
+	session uint64 // drawn at random when the store was opened; not zero
+	journal int64  // file number of the journal that durable speaks of; -1: none
+	durable int64  // bytes of it that were synced
 	last    dag.Index
 	head    chainHash // chained hash of record last
 }
 
 func (m mark) encode() []byte {
 	b := make([]byte, 0, markLen)
+	b = binary.BigEndian.AppendUint64(b, m.session)
 	b = binary.BigEndian.AppendUint64(b, uint64(m.journal))
 	b = binary.BigEndian.AppendUint64(b, uint64(m.durable))
 	b = binary.BigEndian.AppendUint64(b, uint64(m.last))
@@ -131,10 +133,11 @@ func decodeMark(v []byte) (mark, error) {
 		return mark{}, corruptAt("mark", int64(len(v)), errMalformed)
 	}
 	return mark{
-		journal: int64(binary.BigEndian.Uint64(v)),
-		durable: int64(binary.BigEndian.Uint64(v[8:])),
-		last:    dag.Index(binary.BigEndian.Uint64(v[16:])),
-		head:    chainHash(v[24 : 24+hashLen]),
+		session: binary.BigEndian.Uint64(v),
+		journal: int64(binary.BigEndian.Uint64(v[8:])),
+		durable: int64(binary.BigEndian.Uint64(v[16:])),
+		last:    dag.Index(binary.BigEndian.Uint64(v[24:])),
+		head:    chainHash(v[32 : 32+hashLen]),
 	}, nil
 }
 

@@ -16,6 +16,8 @@
 package leveldb
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -63,6 +65,7 @@ type Options struct {
 type Store struct {
 	db      *leveldb.DB
 	guard   *guard
+	session uint64       // goes into every mark
 	release func() error // closes the storage, if the store owns it
 
 	// writing is held by the one writer, with what only writers touch.
@@ -123,7 +126,7 @@ func OpenStorage(st Storage, o Options) (*Store, error) {
 	if err != nil {
 		return nil, asCorrupt("store", err)
 	}
-	s := &Store{db: db, guard: g}
+	s := &Store{db: db, guard: g, session: newSession()}
 	s.idle.L = &s.mu
 	if err := s.start(o); err != nil {
 		db.Close()
@@ -144,6 +147,18 @@ func options() *opt.Options {
 		CompactionTableSize:          tableSize,
 		OpenFilesCacheCapacity:       openFiles,
 		Filter:                       filter.NewBloomFilter(filterBits),
+	}
+}
+
+// newSession draws the number by which this opening's marks know one another:
+// whoever has values stored cannot forge a mark among their bytes.
+func newSession() uint64 {
+	for {
+		var b [8]byte
+		rand.Read(b[:]) // never fails
+		if n := binary.BigEndian.Uint64(b[:]); n != 0 {
+			return n
+		}
 	}
 }
 

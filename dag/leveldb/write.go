@@ -65,7 +65,7 @@ func (s *Store) commit(last dag.Index, head chainHash, sync bool) error {
 	if err := s.guard.failed(); err != nil {
 		return err
 	}
-	m := mark{last: last, head: head}
+	m := mark{session: s.session, last: last, head: head}
 	m.journal, m.durable = s.guard.durable()
 	s.batch.Put([]byte(keyMark), m.encode())
 	if err := s.db.Write(&s.batch, &opt.WriteOptions{Sync: sync}); err != nil {
