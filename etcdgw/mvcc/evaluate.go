@@ -187,6 +187,9 @@ func (b *budget) allow(size int) error {
 
 // key checks a write of key with size bytes of value.
 func (b *budget) key(key []byte, size int) error {
+	if len(key) > dag.MaxKey {
+		return rpctypes.ErrGRPCRequestTooLarge // no operation could carry it
+	}
 	if b.auth != nil && b.auth.MayWrite(key) != nil {
 		return rpctypes.ErrGRPCPermissionDenied
 	}
@@ -195,5 +198,6 @@ func (b *budget) key(key []byte, size int) error {
 
 // wholeRange reports whether [key, end) may be deleted with one write.
 func (b *budget) wholeRange(key, end []byte) bool {
-	return b.auth == nil || b.auth.MayWriteRange(key, upper(end)) == nil
+	return len(key) <= dag.MaxKey && len(end) <= dag.MaxKey &&
+		(b.auth == nil || b.auth.MayWriteRange(key, upper(end)) == nil)
 }
