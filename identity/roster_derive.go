@@ -3,7 +3,6 @@ package identity
 import (
 	"bytes"
 	"cmp"
-	"maps"
 	"slices"
 )
 
@@ -30,10 +29,7 @@ func derive(entries []*entry) *Roster {
 		g.waiting = g.waiting[:len(g.waiting)-1]
 		g.apply(next)
 	}
-	r.operators = g.sortedOperators()
-	r.authors = g.sortedAuthors()
-	r.invites = g.sortedInvites()
-	r.rules = g.sortedRules()
+	g.finish(r)
 	return r
 }
 
@@ -68,11 +64,12 @@ type growth struct {
 	byIssuer map[PublicKey][]*Statement // statements of this mesh, but redeems
 	redeems  map[StatementID][]*entry   // redeems of this mesh, by invite
 
-	waiting   []authority // effective, their statements not yet tried
-	operators map[StatementID]*Operator
-	invites   map[StatementID]invited
-	enrolled  map[StatementID]*Statement
-	policies  map[StatementID]*Statement
+	waiting   []authority          // effective, their statements not yet tried
+	effective map[StatementID]bool // what is in the lists below
+	operators []*Operator
+	authors   []*Author
+	invites   []invited
+	policies  []*Statement
 }
 
 // An authority may issue statements: an operator, or the founders.
@@ -86,10 +83,7 @@ func gather(r *Roster) *growth {
 		foundID:   r.found.id,
 		byIssuer:  map[PublicKey][]*Statement{},
 		redeems:   map[StatementID][]*entry{},
-		operators: map[StatementID]*Operator{},
-		invites:   map[StatementID]invited{},
-		enrolled:  map[StatementID]*Statement{},
-		policies:  map[StatementID]*Statement{},
+		effective: map[StatementID]bool{},
 	}
 	for _, e := range r.entries {
 		s := e.statement
@@ -109,6 +103,9 @@ func gather(r *Roster) *growth {
 func (g *growth) apply(by authority) {
 	for _, key := range by.Keys {
 		for _, s := range g.byIssuer[key] {
+			if g.effective[s.id] {
+				continue
+			}
 			switch c := s.Content.(type) {
 			case Admit:
 				if by.mayGive(c.Grant) {
@@ -120,11 +117,12 @@ func (g *growth) apply(by authority) {
 				}
 			case Policy:
 				if by.maySet(c) {
-					g.policies[s.id] = s
+					g.effective[s.id] = true
+					g.policies = append(g.policies, s)
 				}
 			case Enrol:
 				if !by.root && c.Operator == by.ID && c.Slot < by.Nodes && s.consented(g.foundID) {
-					g.enrolled[s.id] = s
+					g.enrol(s, c, by.Operator)
 				}
 			}
 		}
@@ -151,24 +149,19 @@ func (a authority) maySet(p Policy) bool {
 
 // admit makes s, an admit or a redeem, effective: its operator has authority from now on.
 func (g *growth) admit(s *Statement, name string, keys []PublicKey, grant Grant) {
-	if g.operators[s.id] != nil {
-		return
-	}
 	o := s.operator.Load()
 	if o == nil {
 		o = &Operator{ID: s.id, Issuer: s.Issuer, Name: name, Keys: keys, Grant: grant}
 		s.operator.Store(o)
 	}
-	g.operators[s.id] = o
+	g.effective[s.id] = true
+	g.operators = append(g.operators, o)
 	g.waiting = append(g.waiting, authority{Operator: o})
 }
 
 // invite makes an invite effective and, if its host carried a redeem of it,
 // the operator which that one admits.
 func (g *growth) invite(s *Statement, c Invite) {
-	if g.invites[s.id].invite != nil {
-		return
-	}
 	var first *entry
 	for _, e := range g.redeems[s.id] { // ascending by ID, so that the least of equals stays
 		if e.author != c.Host || e.statement.Issuer != c.Ticket {
@@ -184,56 +177,49 @@ func (g *growth) invite(s *Statement, c Invite) {
 		r := v.redeem.Content.(Redeem)
 		g.admit(v.redeem, r.Name, r.Keys, c.Grant)
 	}
-	g.invites[s.id] = v
+	g.effective[s.id] = true
+	g.invites = append(g.invites, v)
 }
 
-func (g *growth) sortedOperators() []*Operator {
-	list := slices.AppendSeq(make([]*Operator, 0, len(g.operators)), maps.Values(g.operators))
-	slices.SortFunc(list, func(a, b *Operator) int { return a.ID.Compare(b.ID) })
-	return list
-}
-
-func (g *growth) sortedInvites() []invited {
-	list := slices.AppendSeq(make([]invited, 0, len(g.invites)), maps.Values(g.invites))
-	slices.SortFunc(list, func(a, b invited) int { return a.invite.id.Compare(b.invite.id) })
-	return list
-}
-
-// sortedAuthors returns the enrolled nodes. One enrolled twice belongs to the
-// enrolment of the lesser ID.
-func (g *growth) sortedAuthors() []*Author {
-	list := make([]*Author, 0, len(g.enrolled))
-	for _, s := range g.enrolled {
-		a := s.author.Load()
-		if a == nil {
-			c := s.Content.(Enrol)
-			o := g.operators[c.Operator]
-			a = &Author{
-				Enrolment:    Enrolment{ID: s.id, Operator: c.Operator, Slot: c.Slot, Node: c.Node, Rotations: c.Rotations},
-				OperatorName: o.Name,
-				Role:         o.Role,
-				Patterns:     o.Patterns,
-			}
-			s.author.Store(a)
+// enrol makes an enrolment with the operator effective.
+func (g *growth) enrol(s *Statement, c Enrol, o *Operator) {
+	a := s.author.Load()
+	if a == nil {
+		a = &Author{
+			Enrolment:    Enrolment{ID: s.id, Operator: o.ID, Slot: c.Slot, Node: c.Node, Rotations: c.Rotations},
+			OperatorName: o.Name,
+			Role:         o.Role,
+			Patterns:     o.Patterns,
 		}
-		list = append(list, a)
+		s.author.Store(a)
 	}
-	slices.SortFunc(list, func(a, b *Author) int { return cmp.Or(a.Node.Compare(b.Node), a.ID.Compare(b.ID)) })
-	return slices.Clip(slices.CompactFunc(list, func(a, b *Author) bool { return a.Node == b.Node }))
+	g.effective[s.id] = true
+	g.authors = append(g.authors, a)
 }
 
-// sortedRules returns the rules of all effective policies in order of precedence.
-func (g *growth) sortedRules() []PolicyRule {
+// finish sorts what was found into the roster.
+func (g *growth) finish(r *Roster) {
+	slices.SortFunc(g.operators, func(a, b *Operator) int { return a.ID.Compare(b.ID) })
+	slices.SortFunc(g.invites, func(a, b invited) int { return a.invite.id.Compare(b.invite.id) })
+	// A node enrolled twice belongs to the enrolment of the lesser ID.
+	slices.SortFunc(g.authors, func(a, b *Author) int { return cmp.Or(a.Node.Compare(b.Node), a.ID.Compare(b.ID)) })
+	g.authors = slices.CompactFunc(g.authors, func(a, b *Author) bool { return a.Node == b.Node })
+
+	r.operators = slices.Clip(g.operators)
+	r.invites = slices.Clip(g.invites)
+	r.authors = slices.Clip(g.authors)
+	r.rules = g.rules()
+}
+
+// rules returns the rules of all effective policies in order of precedence.
+func (g *growth) rules() []PolicyRule {
+	slices.SortFunc(g.policies, func(a, b *Statement) int { return a.id.Compare(b.id) })
 	var rules []PolicyRule
-	for _, s := range sortedStatements(g.policies) {
+	for _, s := range g.policies {
 		latest := slices.Clone(s.Content.(Policy).Rules)
 		slices.Reverse(latest)
 		rules = append(rules, latest...)
 	}
 	slices.SortStableFunc(rules, func(a, b PolicyRule) int { return cmp.Compare(b.Priority, a.Priority) })
 	return rules
-}
-
-func sortedStatements(m map[StatementID]*Statement) []*Statement {
-	return slices.SortedFunc(maps.Values(m), func(a, b *Statement) int { return a.id.Compare(b.id) })
 }
