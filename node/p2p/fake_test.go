@@ -255,12 +255,13 @@ func (s *site) misbehaved(t *testing.T, reason string) (n float64) {
 	return n
 }
 
-// eventually waits until ok, for at most ten seconds, and returns how long that took.
+// eventually waits until ok, for at most fifteen seconds, and returns how long
+// that took.
 func eventually(t *testing.T, what string, ok func() bool) time.Duration {
 	t.Helper()
 	start := time.Now()
 	for !ok() {
-		if time.Since(start) > 10*time.Second {
+		if time.Since(start) > 15*time.Second {
 			t.Fatalf("not within %v: %s", time.Since(start).Round(time.Millisecond), what)
 		}
 		time.Sleep(2 * time.Millisecond)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"net"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -89,7 +89,8 @@ func (f *framer) write(p []byte) error {
 
 // stalled names a deadline's error ErrStalled.
 func stalled(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
 		return fmt.Errorf("%w: %v", ErrStalled, err)
 	}
 	return err

@@ -2,12 +2,15 @@ package p2p
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
+	"sync"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/gologshim"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	conns "github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
@@ -30,16 +33,23 @@ const (
 // A mesh's traffic does not need them.
 const quicBufferWarning = "QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING"
 
+// quiet keeps libp2p's and quic-go's own messages off standard error: errors
+// reach our log where they matter. Neither library offers a setting per host. libp2p's log
+// can still be had by its variable GOLOG_LOG_LEVEL.
+var quiet = sync.OnceFunc(func() {
+	if _, set := os.LookupEnv(quicBufferWarning); !set {
+		_ = os.Setenv(quicBufferWarning, "true") // read when the first socket is opened
+	}
+	if _, set := os.LookupEnv("GOLOG_LOG_LEVEL"); !set {
+		gologshim.SetDefaultHandler(slog.DiscardHandler)
+	}
+})
+
 // newHost makes a libp2p host that speaks QUIC and TCP (TLS or Noise), listens
 // on the given multiaddrs only, and runs no relay, no discovery, no address
 // translation and no ping. gater may be nil.
 func newHost(key *identity.PrivateKey, listen []string, gater connmgr.ConnectionGater) (host.Host, error) {
-	if _, set := os.LookupEnv(quicBufferWarning); !set {
-		// quic-go reads it when the first socket is opened and offers no other way.
-		if err := os.Setenv(quicBufferWarning, "true"); err != nil {
-			return nil, err
-		}
-	}
+	quiet()
 	priv, err := hostKey(key)
 	if err != nil {
 		return nil, err

@@ -8,10 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/dagtest"
 	"github.com/causeway-sync/causeway/dag/memstore"
 	"github.com/causeway-sync/causeway/identity"
@@ -293,25 +291,3 @@ func TestParseTicketRefuses(t *testing.T) {
 		}
 	}
 }
-
-// stranger is a libp2p host without a node behind it.
-func stranger(t *testing.T, key *identity.PrivateKey, to *site) host.Host {
-	t.Helper()
-	h, err := newHost(key, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.Close() })
-	for _, a := range to.Addrs() {
-		info, err := ParsePeerAddr(a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := h.Connect(t.Context(), info); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return h
-}
-
-var _ = dag.ID{}
