@@ -29,7 +29,8 @@ type Config struct {
 	ProgressNotifyInterval time.Duration
 
 	// ListenPeerAddrs are multiaddrs to listen on for other nodes. nil is
-	// loopback, on ports the system chooses.
+	// loopback, TCP and QUIC, on ports the system chooses at the first start and
+	// that are kept while they are free: peers remember them.
 	ListenPeerAddrs []string
 	// Peers are multiaddrs, each ending in /p2p/<peer ID>, to keep connected with.
 	Peers []string

@@ -78,7 +78,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := n.openGateway(ctx, registry); err != nil {
 		return nil, err
 	}
-	n.network, err = p2p.Open(ctx, p2p.Config{
+	err = n.openNetwork(ctx, p2p.Config{
 		Key: key, Mesh: n.mesh, Backend: n.pipeline, Meta: n.store,
 		Listen: cfg.ListenPeerAddrs, Peers: cfg.Peers, Logger: n.log, Registerer: registry,
 	})

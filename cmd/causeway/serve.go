@@ -39,7 +39,7 @@ Flags that mean what a flag of etcd means carry its name.`,
 	f.StringSliceVar(&cfg.ListenClientURLs, "listen-client-urls", []string{node.DefaultClientURL}, "URLs on which clients are served")
 	f.StringSliceVar(&cfg.AdvertiseClientURLs, "advertise-client-urls", nil, "URLs told to clients (default those listened on)")
 	f.StringSliceVar(&cfg.ListenMetricsURLs, "listen-metrics-urls", nil, "further URLs for /metrics and /health")
-	f.StringSliceVar(&cfg.ListenPeerAddrs, "listen-peer-addrs", p2p.DefaultListen, "multiaddrs on which other nodes may connect")
+	f.StringSliceVar(&cfg.ListenPeerAddrs, "listen-peer-addrs", nil, "multiaddrs on which other nodes may connect (default loopback, TCP and QUIC, on ports taken at the first start and kept)")
 	f.StringSliceVar(&cfg.Peers, "peers", nil, "multiaddrs of nodes to stay connected with, each ending in /p2p/<peer ID>")
 	f.StringVar(&cfg.TLS.CertFile, "cert-file", "", "certificate for https client URLs")
 	f.StringVar(&cfg.TLS.KeyFile, "key-file", "", "its private key")

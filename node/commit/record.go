@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -56,7 +57,9 @@ func (r *reader) item() []byte {
 	return b
 }
 
-// decodeLocal calls fn for each change of a recordLocal payload.
+// decodeLocal calls fn for each change of a recordLocal payload. Each change
+// has its own copy of the bytes: a value that lives long must not hold the
+// whole batch in memory.
 func decodeLocal(payload []byte, fn func(*mvcc.Change) error) error {
 	r := reader{rest: payload}
 	for len(r.rest) > 0 {
@@ -64,7 +67,7 @@ func decodeLocal(payload []byte, fn func(*mvcc.Change) error) error {
 		if r.err != nil {
 			return r.err
 		}
-		ch, err := mvcc.DecodeChange(item)
+		ch, err := mvcc.DecodeChange(bytes.Clone(item))
 		if err != nil {
 			return fmt.Errorf("change: %w", err)
 		}

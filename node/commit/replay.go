@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/causeway-sync/causeway/dag"
@@ -66,7 +67,7 @@ func (p *Pipeline) replayLocal(at dag.Index, payload []byte) error {
 }
 
 func (p *Pipeline) replaySeal(payload []byte) error {
-	s, err := decodeSeal(payload)
+	s, err := decodeSeal(bytes.Clone(payload)) // statements live on
 	if err != nil {
 		return err
 	}
@@ -111,10 +112,10 @@ func (p *Pipeline) replayOp(payload []byte) error {
 	return nil
 }
 
-// replayAdd adds a logged op to the graph. The graph may keep what it parsed, so
-// it gets its own copy of the bytes.
+// replayAdd adds a logged op to the graph. The record's bytes are lent, and
+// statements and values live on, so it works on a copy.
 func (p *Pipeline) replayAdd(block, body []byte) (*dag.Op, *dag.Signed, error) {
-	u, err := dag.Decode(append([]byte(nil), block...), append([]byte(nil), body...))
+	u, err := dag.Decode(bytes.Clone(block), bytes.Clone(body))
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrReplay, err)
 	}
