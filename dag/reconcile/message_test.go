@@ -2,9 +2,11 @@ package reconcile
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"testing"
 
+	"github.com/cockroachdb/datadriven"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/causeway-sync/causeway/dag"
@@ -41,6 +43,21 @@ func TestMessageRoundTrip(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
+}
+
+// TestVectors prints the messages of validMessages in hex, byte for byte as
+// docs/sync.md section 3 specifies. Run with -rewrite to write what they are now.
+func TestVectors(t *testing.T) {
+	datadriven.RunTest(t, "testdata/vectors.txt", func(t *testing.T, d *datadriven.TestData) string {
+		if d.Cmd == "anchor" {
+			return hex.EncodeToString(encodeAnchor([]dag.ID{id(1), id(2)})) + "\n"
+		}
+		m, ok := validMessages()[d.Cmd]
+		if !ok {
+			d.Fatalf(t, "no message %s", d.Cmd)
+		}
+		return hex.EncodeToString(m.encode()) + "\n"
+	})
 }
 
 func TestMessageRefused(t *testing.T) {

@@ -116,6 +116,7 @@ func (s *Session) onSummary(m *summary) error {
 	if err != nil {
 		return err
 	}
+	s.stats.PeerLacked = len(ops)
 	s.queue = append(s.queue, &outgoing{ops: ops})
 	return nil
 }

@@ -83,6 +83,9 @@ type Stats struct {
 	OpBytesSent, OpBytesReceived           int64 // frames of ops, in bytes
 	OpsSent, OpsReceived                   int   // ops in them
 	Duplicates                             int   // of OpsReceived, those the graph already held
+	// PeerLacked is how many ops the peer lacked by its latest summary,
+	// whether sent or not: how far it lags behind.
+	PeerLacked int
 	// RoundTrips is 1, and one more if either side had to ask for a summary
 	// without an anchor, and one more if either sent a repair.
 	RoundTrips int

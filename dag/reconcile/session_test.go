@@ -2,10 +2,12 @@ package reconcile
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // open starts a session of r and returns it with its opening frame taken.
@@ -225,6 +227,60 @@ func TestMaxBytes(t *testing.T) {
 		if want := st.OpsSent < 101; !ok || end.more != want {
 			t.Errorf("limit %d: ended with %v after %d ops, want more = %t", limit, end, st.OpsSent, want)
 		}
+	}
+}
+
+// TestManyBranches: a forker with more branches than a vector states of one
+// author is survived, and once the anchor covers them nothing is sent twice.
+func TestManyBranches(t *testing.T) {
+	m := newMesh(t, 2)
+	a, b := m.newReplica(true), m.newReplica(true)
+	const branches = 3 * MaxAuthorTips
+	for i := range branches {
+		for j, r := range []*replica{a, b} {
+			r.mustAdd(r.signAt(1, nil, []*dag.Op{r.graph.Founding()}, 2*i+j))
+		}
+	}
+	for i := range 8 {
+		x := &exchange{a: a, b: b}
+		if err := x.run(); err != nil || x.errA != nil || x.errB != nil {
+			t.Fatal(err, x.errA, x.errB)
+		}
+		if want := 1 + 2*branches; a.graph.Len() != want || b.graph.Len() != want || !x.sa.Complete() {
+			t.Fatalf("session %d: %d and %d ops, want %d", i, a.graph.Len(), b.graph.Len(), want)
+		}
+		if st := x.sa.Stats(); i == 7 && (st.OpsSent > 0 || st.OpsReceived > 0) {
+			t.Errorf("session %d still sends what both hold: %+v", i, st)
+		}
+	}
+}
+
+// TestBound: a vector keeps heads before others, and no more than the bounds.
+func TestBound(t *testing.T) {
+	var tips []tip
+	for i := range MaxTips {
+		tips = append(tips, tip{author: identity.PublicKey{1, byte(i >> 8), byte(i)}, seq: 1})
+	}
+	for i := range 2 * MaxAuthorTips {
+		tips = append(tips, tip{author: key(2), seq: uint64(i + 1), head: true})
+	}
+	got := bound(slices.Clone(tips))
+	if len(got) != MaxTips {
+		t.Errorf("bound keeps %d entries, want %d", len(got), MaxTips)
+	}
+	heads := 0
+	for _, t := range got {
+		if t.head {
+			heads++
+		}
+	}
+	if heads != MaxAuthorTips {
+		t.Errorf("bound keeps %d heads of one author, want %d", heads, MaxAuthorTips)
+	}
+	s := &summary{tips: got}
+	slices.SortFunc(s.tips, tip.compare)
+	if _, err := decodeMessage(s.encode()); err != nil {
+		t.Error(err)
 	}
 }
 

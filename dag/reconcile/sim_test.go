@@ -10,7 +10,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "replay the simulation of this seed only")
-	seedsFlag = flag.Uint64("seeds", 1500, "how many seeds to simulate")
+	seedsFlag = flag.Uint64("seeds", 400, "how many seeds to simulate")
 )
 
 // A world is a seeded simulation: correct nodes that write and meet, links that
@@ -226,7 +226,7 @@ func (w *world) pair() (a, b *replica) {
 	return w.nodes[i], w.nodes[j]
 }
 
-// meetExactly runs a session between honest nodes in lockstep and checks every promise.
+// meetExactly runs a session between honest nodes and checks every promise.
 func (w *world) meetExactly() {
 	a, b := w.pair()
 	if a == nil {
@@ -235,18 +235,21 @@ func (w *world) meetExactly() {
 	w.Helper()
 	union, lackA, lackB := unite(a, b)
 	x := &exchange{a: a, b: b, fresh: w.rng.IntN(8) == 0}
+	if w.rng.IntN(4) == 0 {
+		x.rng = w.rng
+	}
 	w.run(x)
 	w.checkUnion(x, union)
 	for _, c := range []struct {
 		s    *Session
 		sent int
 	}{{x.sa, lackB}, {x.sb, lackA}} {
-		if st := c.s.Stats(); st.RoundTrips != 1 || st.OpsSent != c.sent || st.Duplicates != 0 {
+		if st := c.s.Stats(); st.RoundTrips != 1 || st.OpsSent != c.sent || st.PeerLacked != c.sent || st.Duplicates != 0 {
 			w.Errorf("seed %d: session = %+v, want 1 round trip, %d ops sent, no duplicates", w.seed, st, c.sent)
 		}
 	}
 	// Summaries, then ops, then fins: the ops are in after two flights.
-	if x.flights != 3 || x.settled > 2 {
+	if x.rng == nil && (x.flights != 3 || x.settled > 2) {
 		w.Errorf("seed %d: %d flights, settled after %d, want 3 and at most 2", w.seed, x.flights, x.settled)
 	}
 	if string(a.anchors[b]) != string(b.anchors[a]) {
