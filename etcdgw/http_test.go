@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // get fetches a page of the server.
@@ -118,6 +120,7 @@ func TestMetrics(t *testing.T) {
 			`etcd_server_client_requests_total{client_api_version="unknown",type="unary"} 3`,
 			`grpc_server_handled_total{grpc_code="OK",grpc_method="Put",grpc_service="etcdserverpb.KV",grpc_type="unary"} 2`,
 			`grpc_server_handled_total{grpc_code="InvalidArgument",grpc_method="Range",grpc_service="etcdserverpb.KV",grpc_type="unary"} 1`,
+			"etcd_network_client_grpc_received_bytes_total 17",
 			`grpc_server_started_total{grpc_method="Watch",grpc_service="etcdserverpb.Watch",grpc_type="bidi_stream"} 1`,
 			`grpc_server_msg_sent_total{grpc_method="Watch",grpc_service="etcdserverpb.Watch",grpc_type="bidi_stream"} 1`,
 		} {
@@ -134,6 +137,21 @@ func TestMetrics(t *testing.T) {
 	// The extra port serves no clients.
 	if code, _ := get(t, s.server.MetricsURLs()[0]+"/health"); code != 200 {
 		t.Errorf("GET /health on the metrics port = %d, want 200", code)
+	}
+}
+
+// TestNotServed checks what an etcd has and this gateway has not: the JSON
+// gateway, and the services Lock and Election.
+func TestNotServed(t *testing.T) {
+	s := newSite(t)
+	if code, _ := get(t, s.server.URLs()[0]+"/v3/kv/range"); code != http.StatusNotFound {
+		t.Errorf("GET /v3/kv/range = %d, want 404", code)
+	}
+	for _, method := range []string{"/v3lockpb.Lock/Lock", "/v3electionpb.Election/Leader"} {
+		err := s.conn.Invoke(testContext(t), method, &pb.RangeRequest{}, &pb.RangeResponse{})
+		if status.Code(err) != codes.Unimplemented {
+			t.Errorf("%s = %v, want Unimplemented", method, err)
+		}
 	}
 }
 

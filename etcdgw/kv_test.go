@@ -68,6 +68,7 @@ func TestErrors(t *testing.T) {
 		{"put keeping the lease of an absent key", call(s.kv.Put, &pb.PutRequest{Key: []byte("absent"), IgnoreLease: true}), invalid, "etcdserver: key not found"},
 		{"put under an unknown lease", call(s.kv.Put, &pb.PutRequest{Key: key, Lease: 8}), codes.NotFound, "etcdserver: requested lease not found"},
 		{"put too large", call(s.kv.Put, &pb.PutRequest{Key: key, Value: make([]byte, DefaultMaxRequestBytes)}), invalid, "etcdserver: request is too large"},
+		{"put beyond what is received at all", call(s.kv.Put, &pb.PutRequest{Key: key, Value: make([]byte, 2<<20)}), codes.ResourceExhausted, "grpc: received message larger than max (2097160 vs. 2097152)"},
 
 		{"delete of no key", call(s.kv.DeleteRange, &pb.DeleteRangeRequest{}), invalid, "etcdserver: key is not provided"},
 

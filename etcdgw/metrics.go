@@ -17,6 +17,7 @@ type metrics struct {
 	started, received, sent, handled *prometheus.CounterVec
 	clientRequests                   *prometheus.CounterVec
 	streamFailures                   *prometheus.CounterVec
+	receivedBytes, sentBytes         prometheus.Counter
 	leaseGranted                     prometheus.Counter
 	leaseRevoked                     prometheus.Counter
 	leaseRenewed                     prometheus.Counter
@@ -76,6 +77,8 @@ func newMetrics(cfg Config, b Backend) (*metrics, error) {
 		handled:        counters("grpc_server_handled_total", "RPCs completed on the server, whatever their outcome.", append(rpc, "grpc_code")...),
 		clientRequests: counters("etcd_server_client_requests_total", "Client requests by client API version.", "type", "client_api_version"),
 		streamFailures: counters("etcd_network_server_stream_failures_total", "Stream failures on the server.", "Type", "API"),
+		receivedBytes:  counter("etcd_network_client_grpc_received_bytes_total", "Bytes of the messages received from gRPC clients."),
+		sentBytes:      counter("etcd_network_client_grpc_sent_bytes_total", "Bytes of the messages sent to gRPC clients."),
 		leaseGranted:   counter("etcd_debugging_lease_granted_total", "Leases granted."),
 		leaseRevoked:   counter("etcd_debugging_lease_revoked_total", "Leases revoked by clients."),
 		leaseRenewed:   counter("etcd_debugging_lease_renewed_total", "Leases renewed."),
@@ -115,7 +118,7 @@ func newMetrics(cfg Config, b Backend) (*metrics, error) {
 		}
 	}
 	for _, c := range []prometheus.Collector{
-		m.started, m.received, m.sent, m.handled, m.clientRequests, m.streamFailures,
+		m.started, m.received, m.sent, m.handled, m.clientRequests, m.streamFailures, m.receivedBytes, m.sentBytes,
 		m.leaseGranted, m.leaseRevoked, m.leaseRenewed,
 		m.healthSuccess, m.healthFailure, m.healthcheck, m.healthchecks, version,
 		stateCollector{b},
