@@ -91,6 +91,30 @@ func TestOpFields(t *testing.T) {
 	}
 }
 
+func TestInPastAllocatesNothing(t *testing.T) {
+	m := dagtest.New(t, 3)
+	c := m.Draw("G -> b1 -> c1 -> b2")
+	c.Add()
+	a, b := c.Op("b2"), c.Op("c1")
+	if n := testing.AllocsPerRun(100, func() { a.InPast(b) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestSequentialAuthorSharesMemory: an author alone adds no clock for each op.
+func TestSequentialAuthorSharesMemory(t *testing.T) {
+	m := dagtest.New(t, 3)
+	ops := chain(m, 1000)
+	m.Add(ops[0])
+	i := 1
+	if n := testing.AllocsPerRun(len(ops)-2, func() {
+		m.Add(ops[i])
+		i++
+	}); n > 4 {
+		t.Errorf("%v allocations for each op", n)
+	}
+}
+
 func TestCompareWrites(t *testing.T) {
 	m := dagtest.New(t, 3)
 	c := m.Draw("G -> b1 -> b2\nG -> c1")
