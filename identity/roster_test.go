@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -465,6 +466,32 @@ func TestRosterInterning(t *testing.T) {
 	twin := EmptyRoster().With(m.carried...)
 	if Union(r2, twin) != r2 || Union(twin, r2) != twin || !twin.Equal(r2) || r.Equal(r2) {
 		t.Errorf("Union of equals is not the first")
+	}
+}
+
+// TestRosterConcurrent builds rosters of shared statements, not yet verified,
+// from several goroutines; run it with -race.
+func TestRosterConcurrent(t *testing.T) {
+	m := newSite(t)
+	_, o := m.begin()
+	m.enrol("O", o.ID(), 1, "n1")
+	for i := range m.carried {
+		s, err := DecodeStatement(m.carried[i].Statement.Encoded())
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.carried[i].Statement = s
+	}
+	var rosters [4]*Roster
+	var group sync.WaitGroup
+	for i := range rosters {
+		group.Go(func() { rosters[i] = m.roster() })
+	}
+	group.Wait()
+	for _, r := range rosters {
+		if !r.Equal(rosters[0]) || !enrolled(r, "n1") {
+			t.Errorf("rosters of one set differ")
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package identity
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -380,6 +381,9 @@ func TestNames(t *testing.T) {
 		if v.got != v.want {
 			t.Errorf("names are %q, want %q", v.got, v.want)
 		}
+	}
+	if text, err := json.Marshal([]any{RoleWriter, ModeLocal}); err != nil || string(text) != `["writer","local"]` {
+		t.Errorf("as JSON = %s, %v", text, err)
 	}
 	var r Role
 	if err := r.UnmarshalText([]byte("admin")); err != nil || r != RoleAdmin {
