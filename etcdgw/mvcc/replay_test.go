@@ -1,0 +1,253 @@
+package mvcc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"github.com/causeway-sync/causeway/dag"
+)
+
+// logged is a record of a log such as package commit keeps.
+type logged struct {
+	change []byte    // of a local change
+	op     delivered // of an op of another node, or an own one
+	first  uint64    // of an own op, with count changes
+	count  int
+	window int64 // opened
+}
+
+// replayLog builds a view from a log, and checks that own ops are made the same again.
+func replayLog(t *rapid.T, log []logged) *View {
+	v := New(Config{})
+	var open []*Change
+	for _, l := range log {
+		switch {
+		case l.change != nil:
+			ch, err := DecodeChange(l.change)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := ch.Append(nil); !bytes.Equal(got, l.change) {
+				t.Fatalf("change %x is encoded as %x", l.change, got)
+			}
+			if err := v.Replay(ch); err != nil {
+				t.Fatal(err)
+			}
+			if ch.Number != 0 {
+				open = append(open, ch)
+			}
+		case l.window != 0:
+			v.OpenWindow(l.window)
+		case l.count > 0:
+			for i, ch := range open[:l.count] {
+				got, want := v.Transaction(ch, l.first), l.op.ts[i]
+				if !bytes.Equal(got.Append(nil), want.Append(nil)) {
+					t.Fatalf("change %d is transaction %v, want %v", ch.Number, got, want)
+				}
+			}
+			open = open[l.count:]
+			v.Sealed(l.first, l.count, l.op.op)
+		default:
+			for i, ts := range l.op.ts {
+				v.ApplyRemote(l.op.op, uint32(i), ts)
+			}
+		}
+	}
+	v.Publish()
+	return v
+}
+
+// everything renders all that clients can see of v.
+func everything(t *rapid.T, v *View) []string {
+	var all []string
+	add := func(m proto.Message, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, string(b))
+	}
+	ctx := context.Background()
+	for rev := max(v.CompactRevision(), 1); rev <= v.Revision(); rev++ {
+		add(v.Range(ctx, &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}, Revision: rev}))
+	}
+	s := v.NewWatchStream()
+	defer s.Close()
+	err := s.Watch(ctx, &pb.WatchCreateRequest{RangeEnd: []byte{0}, StartRevision: max(v.CompactRevision(), 1), PrevKv: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		resp, err := s.poll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp == nil {
+			break
+		}
+		for _, e := range resp.Events {
+			if e.Kv.ModRevision > v.CompactRevision() { // prev_kv of that one may be pruned or not
+				all = append(all, showEvent(e))
+			}
+		}
+	}
+	for _, l := range v.Leases(testNow) {
+		l, err := v.LeaseTimeToLive(l.ID, true, testNow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(&pb.LeaseTimeToLiveResponse{ID: l.ID, GrantedTTL: l.GrantedTTL, Keys: l.Keys}, nil)
+	}
+	hash := v.StateHash()
+	return append(all, string(hash[:]))
+}
+
+// TestReplay makes a log with everything in it at one node, and replays it.
+func TestReplay(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newSimulation(t, 2)
+		n, other := s.nodes[0], s.nodes[1]
+		m := newModel() // draws requests
+		var log []logged
+		seal := func() {
+			if len(n.open) > 0 {
+				first, count := n.open[0].Number, len(n.open)
+				s.seal(n)
+				log = append(log, logged{op: n.inOrder[len(n.inOrder)-1], first: first, count: count})
+			}
+		}
+		deliver := func() {
+			seal()
+			had := len(n.inOrder)
+			s.deliver(rt, n, 3)
+			for _, d := range n.inOrder[had:] {
+				log = append(log, logged{op: d})
+			}
+		}
+		epoch := int64(0)
+		for range rapid.IntRange(1, 50).Draw(rt, "steps") {
+			m.rev = v2rev(n.view)
+			switch rapid.IntRange(0, 19).Draw(rt, "step") {
+			case 0, 1:
+				seal()
+			case 2, 3:
+				deliver()
+			case 4, 5, 6:
+				if _, ch, err := other.view.Evaluate(drawRequest(rt), nil, testNow); err != nil {
+					rt.Fatal(err)
+				} else if ch != nil {
+					other.open = append(other.open, ch)
+				}
+			case 7:
+				s.seal(other)
+				s.deliver(rt, other, 3)
+			case 8:
+				s.lie(n, rapid.IntRange(1, len(n.inOrder)).Draw(rt, "known"), []dag.Transaction{drawWrites(rt), drawWrites(rt)})
+			case 9:
+				deliver()
+				epoch++
+				n.view.OpenWindow(epoch << windowBits)
+				log = append(log, logged{window: epoch << windowBits})
+			default:
+				var req proto.Message
+				switch rapid.IntRange(0, 9).Draw(rt, "request") {
+				case 0:
+					req = &pb.LeaseGrantRequest{ID: rapid.Int64Range(-1, 3).Draw(rt, "lease"), TTL: 5}
+				case 1:
+					req = &pb.LeaseRevokeRequest{ID: rapid.Int64Range(1, 3).Draw(rt, "lease")}
+				case 2:
+					req = Expire(rapid.Int64Range(1, 3).Draw(rt, "lease"))
+				case 3:
+					req = &pb.CompactionRequest{Revision: n.view.Head() - rapid.Int64Range(0, 5).Draw(rt, "back")}
+				case 4, 5:
+					req = m.drawTxn(rt, 1)
+				case 6:
+					req = drawRequest(rt)
+				default:
+					req = m.drawPut(rt)
+				}
+				before := n.view.Head()
+				_, ch, err := n.view.Evaluate(req, nil, testNow.Add(time.Minute))
+				if err != nil && (ch != nil || n.view.Head() != before) {
+					rt.Fatalf("Evaluate(%v) = %v and changed something", req, err)
+				}
+				if ch != nil {
+					log = append(log, logged{change: ch.Append(nil)})
+					if ch.Number != 0 {
+						n.open = append(n.open, ch)
+					}
+				}
+				if rapid.Bool().Draw(rt, "publish") {
+					n.view.Publish()
+				}
+			}
+		}
+		n.view.Publish()
+		again := replayLog(rt, log)
+		if again.Head() != n.view.Head() {
+			rt.Fatalf("replayed to revision %d, want %d", again.Head(), n.view.Head())
+		}
+		if diff := cmp.Diff(everything(rt, n.view), everything(rt, again)); diff != "" {
+			rt.Fatalf("replay differs (-first +again):\n%s", diff)
+		}
+		checkView(rt, n.view)
+		checkView(rt, again)
+		// What is open in the one can be sealed by the other.
+		for _, l := range log {
+			if l.change == nil {
+				continue
+			}
+			if ch, _ := DecodeChange(l.change); len(n.open) > 0 && ch.Number >= n.open[0].Number {
+				first := n.open[0].Number
+				a, b := n.view.Transaction(ch, first), again.Transaction(ch, first)
+				if !bytes.Equal(a.Append(nil), b.Append(nil)) {
+					rt.Fatalf("change %d is %v, and %v when replayed", ch.Number, a, b)
+				}
+			}
+		}
+	})
+}
+
+// v2rev returns the number of the head in its window, for drawing revisions.
+func v2rev(v *View) int64 { return v.Head() & (1<<windowBits - 1) }
+
+func TestReplayRefuses(t *testing.T) {
+	id := dag.ID{1}
+	put := func(w Write) []Write { w.Kind, w.Key = dag.Replace, []byte("k"); return []Write{w} }
+	for name, ch := range map[string]*Change{
+		"a gap of revisions":      {Revision: 4, Number: 2, Writes: put(Write{})},
+		"a gap of numbers":        {Revision: 3, Number: 3, Writes: put(Write{})},
+		"writes without a number": {Writes: put(Write{})},
+		"a number without writes": {Revision: 3, Number: 2},
+		"an unknown lease":        {Revision: 3, Number: 2, Writes: put(Write{Lease: 9})},
+		"another life":            {Revision: 3, Number: 2, Writes: put(Write{Birth: Birth{Operation: &id}})},
+		"a delete of nothing":     {Revision: 3, Number: 2, Writes: []Write{{Kind: dag.DeleteObserved, Key: []byte("x")}}},
+		"an empty range":          {Revision: 3, Number: 2, Writes: []Write{{Kind: dag.DeleteRange, Key: []byte("x")}}},
+		"an unknown kind":         {Revision: 3, Number: 2, Writes: []Write{{Kind: 9, Key: []byte("x")}}},
+		"a lease granted twice":   {Grant: Grant{1, 5}},
+		"an unknown lease's end":  {Revoke: 9},
+		"a future compaction":     {Compact: 3},
+		"an old compaction":       {Compact: -1},
+	} {
+		v := New(Config{})
+		for _, ch := range []*Change{{Grant: Grant{1, 5}}, {Revision: 2, Number: 1, Writes: put(Write{})}} {
+			if err := v.Replay(ch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := v.Replay(ch); !errors.Is(err, ErrReplay) {
+			t.Errorf("Replay with %s = %v, want %v", name, err, ErrReplay)
+		}
+	}
+}
