@@ -13,10 +13,14 @@ type state struct {
 	tips  []*dag.Op // per author, the last ops of its branches
 }
 
-// stateOf reads the state of g. Operations added meanwhile may be left out,
-// but the result is closed: tips is exactly what the past of heads ends in.
-func stateOf(g *dag.Graph) state {
-	st := state{heads: g.Heads()}
+// stateOf reads the state of g.
+func stateOf(g *dag.Graph) state { return stateUnder(g, g.Heads()) }
+
+// stateUnder returns the state in which heads were the heads of g, though g
+// may have grown since: tips is what the past of heads ends in. Of an author
+// with more than MaxAnchor branches it names only so many.
+func stateUnder(g *dag.Graph, heads []*dag.Op) state {
+	st := state{heads: heads}
 	isHead := make(map[*dag.Op]bool, len(st.heads))
 	for _, h := range st.heads {
 		isHead[h] = true
