@@ -53,6 +53,10 @@ func main() {
 	flag.IntVar(&o.value, "value", 256, "value size in bytes")
 	flag.StringVar(&o.dir, "dir", "", "where to put data directories (default: a temporary directory)")
 	flag.Parse()
+	if o.value < 8 || o.keys < 1 || o.clients < 1 || o.conns < 1 || o.rounds < 1 {
+		fmt.Fprintln(os.Stderr, "bench: values have at least 8 bytes; keys, clients, conns and rounds are at least 1")
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, o); err != nil {

@@ -15,6 +15,8 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // measurement is what one server did in one round.
@@ -100,8 +102,8 @@ func putUntil(ctx context.Context, kv pb.KVClient, from time.Time, client uint64
 		key := fmt.Appendf(nil, "/registry/pods/bench/%08d", rnd.IntN(o.keys))
 		begin := time.Now()
 		_, err := kv.Put(ctx, &pb.PutRequest{Key: key, Value: value}, grpc.WaitForReady(true))
-		if ctx.Err() != nil {
-			return took, nil
+		if ctx.Err() != nil || status.Code(err) == codes.DeadlineExceeded {
+			return took, nil // the time is up
 		}
 		if err != nil {
 			return nil, err
