@@ -166,7 +166,7 @@ func TestBitRot(t *testing.T) {
 					}
 				}
 			}
-			if refused < tries*8/10 {
+			if refused < tries/2 { // a table's last bytes are padding, for the most part
 				t.Errorf("%d of %d refused", refused, tries)
 			}
 		})

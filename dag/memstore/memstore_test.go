@@ -9,12 +9,14 @@ import (
 	"github.com/causeway-sync/causeway/dag/storetest"
 )
 
-func TestStore(t *testing.T) {
-	storetest.Run(t, func(testing.TB) storetest.Open {
-		m := new(memstore.Medium)
-		return func() (dag.Store, error) { return m.Open() }
-	})
+func place(testing.TB) storetest.Open {
+	m := new(memstore.Medium)
+	return func() (dag.Store, error) { return m.Open() }
 }
+
+func TestStore(t *testing.T) { storetest.Run(t, place) }
+
+func TestModel(t *testing.T) { storetest.RunModel(t, place) }
 
 func TestLocked(t *testing.T) {
 	var m memstore.Medium

@@ -28,9 +28,9 @@ func (m *model) lookup(op dag.ID) (dag.Index, bool) {
 	return 0, false
 }
 
-// testModel compares a store with the model over random calls, reopening
-// included.
-func testModel(t *testing.T, place func(testing.TB) Open) {
+// RunModel compares the stores that place provides with a model, over random
+// calls, reopening included. rapid prints how to replay a failure.
+func RunModel(t *testing.T, place func(testing.TB) Open) {
 	// Few names and ops, so that they meet again.
 	op := rapid.Map(rapid.IntRange(0, 15), func(n int) dag.ID { return opID(n, 0) })
 	name := rapid.SampledFrom([]string{"a", "ab", "abc", "b", "\xff", "peer/1", "peer/2"})

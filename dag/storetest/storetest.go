@@ -1,5 +1,6 @@
 // Package storetest is the conformance suite of [dag.Store]: what every
-// implementation must do, by the contract's text. What only some media can do
+// implementation must do, by the contract's text: [Run] call by call, [RunModel]
+// against a dumb model, over random calls. What only some media can do
 // (bit rot, power loss, failing syncs) is tested beside the implementation.
 package storetest
 
@@ -45,7 +46,6 @@ func Run(t *testing.T, place func(tb testing.TB) Open) {
 	} {
 		t.Run(tc.name, func(t *testing.T) { tc.test(t, place(t)) })
 	}
-	t.Run("Model", func(t *testing.T) { testModel(t, place) })
 }
 
 func mustOpen(tb testing.TB, open Open) dag.Store {
