@@ -45,5 +45,6 @@ func (n *Network) Cut(node identity.PublicKey, cut bool) error {
 	if cut {
 		return n.host.Network().ClosePeer(id)
 	}
+	n.book.retry(id)
 	return nil
 }

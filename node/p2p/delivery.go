@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // delivery hands verified ops to the backend, keeps those whose past is
@@ -19,14 +20,16 @@ type delivery struct {
 	pool *dag.Pool
 
 	mu      sync.Mutex
-	sources map[dag.ID]peer.ID // who sent an op that is in the pool
+	sources map[dag.ID]peer.ID          // who sent an op that is in the pool
+	forkers map[identity.PublicKey]bool // whose fork was logged
 }
 
 // maxSources bounds sources; beyond it those no longer in the pool are swept.
 const maxSources = 1 << 16
 
 func newDelivery(n *Network) *delivery {
-	return &delivery{n: n, pool: dag.NewPool(dag.DefaultPoolLimits()), sources: make(map[dag.ID]peer.ID)}
+	return &delivery{n: n, pool: dag.NewPool(dag.DefaultPoolLimits()), sources: make(map[dag.ID]peer.ID),
+		forkers: make(map[identity.PublicKey]bool)}
 }
 
 // gossiped admits an op that p sent by gossip. The error is Admit's; an op
@@ -77,7 +80,10 @@ func (d *delivery) settle(ctx context.Context, way string, queue []work) {
 		switch {
 		case w.err == nil:
 			delivered++
-			d.n.peers.holds(w.from, w.op.ID())
+			d.forked(w.op.Header().Author)
+			if way == "gossip" { // the end of a session says what its peer holds
+				d.n.peers.holds(w.from, w.op.ID())
+			}
 			queue = append(queue, d.release(ctx, w.op.ID())...)
 		case errors.Is(w.err, dag.ErrDuplicate):
 			d.n.peers.holds(w.from, w.op.ID())
@@ -98,6 +104,27 @@ func (d *delivery) settle(ctx context.Context, way string, queue []work) {
 		d.n.metrics.ops.WithLabelValues(way).Add(float64(delivered))
 		d.n.changed()
 	}
+}
+
+// forked logs, once per author, that it signed two ops at one place. The
+// relay is not to blame; the pipeline keeps the proof.
+func (d *delivery) forked(author identity.PublicKey) {
+	g := d.n.backend.Graph()
+	if !g.Forked(author) {
+		return
+	}
+	d.mu.Lock()
+	known := d.forkers[author]
+	d.forkers[author] = true // as many as there are enrolled authors
+	d.mu.Unlock()
+	if known {
+		return
+	}
+	name := ""
+	if a, ok := g.Roster().Author(author); ok {
+		name = a.OperatorName
+	}
+	d.n.log.Warn("an author forked its chain", "author", author.String(), "operator", name)
 }
 
 // park puts an op into the pool. It returns those of the missing that arrived

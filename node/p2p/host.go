@@ -45,10 +45,10 @@ var quiet = sync.OnceFunc(func() {
 	}
 })
 
-// newHost makes a libp2p host that speaks QUIC and TCP (TLS or Noise), listens
-// on the given multiaddrs only, and runs no relay, no discovery, no address
+// newHost makes a libp2p host that speaks QUIC and TCP (TLS or Noise), does not
+// listen yet (see listenOn), and runs no relay, no discovery, no address
 // translation and no ping. gater may be nil.
-func newHost(key *identity.PrivateKey, listen []string, gater connmgr.ConnectionGater) (host.Host, error) {
+func newHost(key *identity.PrivateKey, gater connmgr.ConnectionGater) (host.Host, error) {
 	quiet()
 	priv, err := hostKey(key)
 	if err != nil {
@@ -79,7 +79,7 @@ func newHost(key *identity.PrivateKey, listen []string, gater connmgr.Connection
 		libp2p.ForceReachabilityPrivate(),
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.DisableMetrics(),
-		libp2p.NoListenAddrs, // below, one by one
+		libp2p.NoListenAddrs,
 	}
 	if gater != nil {
 		opts = append(opts, libp2p.ConnectionGater(gater))
@@ -90,16 +90,20 @@ func newHost(key *identity.PrivateKey, listen []string, gater connmgr.Connection
 		resources.Close()
 		return nil, fmt.Errorf("p2p: make a host: %w", err)
 	}
-	for _, text := range listen {
-		// Given several, the host would be content with one that works.
+	return h, nil
+}
+
+// listenOn opens the sockets one by one: given several addresses at once, the
+// host would be content with one that works.
+func listenOn(h host.Host, addrs []string) error {
+	for _, text := range addrs {
 		a, err := multiaddr.NewMultiaddr(text)
 		if err == nil {
 			err = h.Network().Listen(a)
 		}
 		if err != nil {
-			h.Close()
-			return nil, fmt.Errorf("p2p: listen on %s: %w", text, err)
+			return fmt.Errorf("p2p: listen on %s: %w", text, err)
 		}
 	}
-	return h, nil
+	return nil
 }

@@ -50,6 +50,9 @@ const (
 	maxSessionsIn, maxSessionsOut = 16, 8
 	// sessionRate and sessionBurst bound how often one peer may start a sync session, per second.
 	sessionRate, sessionBurst = 5, 30
+	// sessionGap is how long this node waits between two sessions that it
+	// starts with one peer, so that it stays below the peer's sessionRate.
+	sessionGap = 250 * time.Millisecond
 	// serveRate and serveBurst bound the bytes of ops served to one peer, per
 	// second and at once. A peer over it is served slowly, not refused: a
 	// joiner may well need the whole history, once.

@@ -32,7 +32,7 @@ type liar struct {
 // newLiar connects a liar with that key to the site.
 func newLiar(t *testing.T, key *identity.PrivateKey, to *site) *liar {
 	t.Helper()
-	h, err := newHost(key, nil, nil)
+	h, err := newHost(key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,21 +104,26 @@ func forged(s *dag.Signed) [2][]byte {
 	return [2][]byte{block, s.Body()}
 }
 
-// badOps are ops that no correct node accepts, with the reason for which they are refused.
-func badOps(m *dagtest.Mesh, author int) map[string][2][]byte {
+// badOps are ops that no correct node accepts, with the reason for which they
+// are refused. base is the author's first op.
+func badOps(m *dagtest.Mesh, author int, base dag.ID) map[string][2][]byte {
 	other := dagtest.NewMesh(new(nothing), dagtest.Config{Name: "other", Authors: 1})
 	put := []dag.Transaction{{dagtest.Put("k", "bad")}}
 	founding := m.Founding.ID()
 	bad := func(edit func(*dag.Header)) [2][]byte {
-		return encoded(m.Sign(dagtest.Draft{Author: author, Parents: []dag.ID{founding}, Transactions: put, Edit: edit}))
+		return encoded(m.Sign(dagtest.Draft{Author: author, Parents: []dag.ID{base}, Transactions: put, Edit: edit}))
 	}
-	own := m.Sign(dagtest.Draft{Author: author, Parents: []dag.ID{founding}, Transactions: put})
+	own := m.Sign(dagtest.Draft{Author: author, Parents: []dag.ID{base}, Transactions: put})
 	return map[string][2][]byte{
 		"refused-bad-signature":     forged(own),
 		"other-mesh":                encoded(other.Sign(dagtest.Draft{Parents: []dag.ID{other.Founding.ID()}, Transactions: put})),
 		"refused-wrong-depth":       bad(func(h *dag.Header) { h.Depth = 9 }),
 		"refused-wrong-epoch":       bad(func(h *dag.Header) { h.Epoch = 7 }),
 		"refused-prev-other-author": bad(func(h *dag.Header) { h.Prev, h.Seq = &founding, 2 }),
+		"refused-wrong-seq":         bad(func(h *dag.Header) { h.Seq = 7 }),
+		"refused-parents-not-antichain": encoded(m.Sign(dagtest.Draft{
+			Author: author, Parents: []dag.ID{base, founding}, Transactions: put,
+		})),
 		"refused-wrong-bytes-total": bad(func(h *dag.Header) { h.Bytes++ }),
 		"refused-not-enrolled": encoded(m.Sign(dagtest.Draft{
 			Key: m.Key("nobody"), Parents: []dag.ID{founding}, Transactions: put,
@@ -160,7 +165,11 @@ func TestLiars(t *testing.T) {
 			l.SetStreamHandler(SyncProtocol, func(s network.Stream) { <-t.Context().Done(); s.Reset() })
 		}},
 	}
-	for reason, op := range badOps(m, 2) {
+	base := m.Sign(dagtest.Draft{Author: 2, Parents: []dag.ID{m.Founding.ID()}})
+	if err := victim.backend.Admit(t.Context(), []*dag.Signed{base})[0]; err != nil {
+		t.Fatal(err)
+	}
+	for reason, op := range badOps(m, 2, base.ID()) {
 		attacks = append(attacks,
 			attack{"sync of " + reason, reason, func(l *liar) { l.send(nil, append(open, opsFrame(op))...) }},
 			attack{"gossip of " + reason, reason, func(l *liar) { l.publish(m.Founding.ID(), encodeGossipOp(op[0], op[1])) }},
@@ -205,12 +214,10 @@ func TestLiars(t *testing.T) {
 			t.Errorf("%s: no metric counts %s", a.name, a.reason)
 		}
 	}
-	if want := 1 + (len(attacks)+4)/5; victim.backend.graph.Len() != want {
+	if want := 2 + (len(attacks)+4)/5; victim.backend.graph.Len() != want {
 		t.Errorf("the victim holds %d ops, want %d: those of the good peer", victim.backend.graph.Len(), want)
 	}
-	if !equalHeads(victim, good)() {
-		t.Error("the victim's heads are not the good peer's")
-	}
+	eventually(t, "the victim's heads are the good peer's", equalHeads(victim, good))
 	if _, banned := victim.standings.banned(good.ID()); banned {
 		t.Error("the good peer was banned")
 	}

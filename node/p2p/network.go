@@ -123,7 +123,7 @@ func (n *Network) listen() error {
 		n.cfg.Registerer = nil
 		return err
 	}
-	if n.host, err = newHost(n.key, n.cfg.Listen, banGate{n.standings, &n.cuts}); err != nil {
+	if n.host, err = newHost(n.key, banGate{n.standings, &n.cuts}); err != nil {
 		return err
 	}
 	if n.emitPeer, err = n.host.EventBus().Emitter(new(event.EvtPeerProtocolsUpdated)); err != nil {
@@ -142,6 +142,10 @@ func (n *Network) listen() error {
 	n.host.SetStreamHandler(SyncProtocol, n.handler(n.syncer.serve))
 	n.host.SetStreamHandler(JoinProtocol, n.handler(n.inviter.serve))
 	n.host.Network().Notify(n.notifiee())
+	// From here on peers can be heard; all that answers them is in place.
+	if err := listenOn(n.host, n.cfg.Listen); err != nil {
+		return err
+	}
 	n.backend.OnOp(n.gossip.own)
 	n.start(n.dialLoop)
 	n.start(n.syncer.loop)

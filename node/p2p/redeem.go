@@ -115,7 +115,7 @@ func (cfg *RedeemConfig) statements() (*joinRequest, identity.StatementID, error
 
 // ask opens a connection and one stream to the host, and returns its answer.
 func ask(ctx context.Context, node *identity.PrivateKey, info peer.AddrInfo, req *joinRequest) (*joinAnswer, error) {
-	h, err := newHost(node, nil, nil)
+	h, err := newHost(node, nil)
 	if err != nil {
 		return nil, err
 	}

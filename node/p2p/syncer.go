@@ -40,6 +40,43 @@ type wanted struct {
 	at time.Time
 }
 
+// plan is when to sync with whom.
+type plan struct {
+	due     map[peer.ID]time.Time
+	started map[peer.ID]time.Time // the last start
+}
+
+// add makes p due at a time, but not too soon after the last session.
+func (pl *plan) add(p peer.ID, at time.Time) {
+	if last := pl.started[p].Add(sessionGap); at.Before(last) {
+		at = last
+	}
+	if before, ok := pl.due[p]; (!ok || at.Before(before)) && len(pl.due) < maxStandings {
+		pl.due[p] = at
+	}
+}
+
+// take returns the peers that are due, and when the next one is, at most after wait.
+func (pl *plan) take(now time.Time, wait time.Duration) (ready []peer.ID, next time.Duration) {
+	for p, at := range pl.due {
+		if at.After(now) {
+			wait = min(wait, at.Sub(now))
+			continue
+		}
+		delete(pl.due, p)
+		pl.started[p] = now
+		ready = append(ready, p)
+	}
+	if len(pl.started) > maxStandings {
+		for p, at := range pl.started {
+			if now.Sub(at) > sessionGap {
+				delete(pl.started, p)
+			}
+		}
+	}
+	return ready, wait
+}
+
 // anchor is the anchor of one peer, and when and whether it was written.
 type anchor struct {
 	bytes []byte
@@ -79,7 +116,7 @@ func (s *syncer) wakeUp() { poke(s.wake) }
 // nothing changes, one with a random peer.
 func (s *syncer) loop(ctx context.Context) {
 	t := s.n.timing
-	due := make(map[peer.ID]time.Time)
+	pl := plan{due: make(map[peer.ID]time.Time), started: make(map[peer.ID]time.Time)}
 	pace := t.SyncActive
 	next := time.Now().Add(jitter(pace))
 	timer := time.NewTimer(0)
@@ -89,9 +126,7 @@ func (s *syncer) loop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case w := <-s.wants:
-			if at, ok := due[w.p]; (!ok || w.at.Before(at)) && len(due) < maxStandings {
-				due[w.p] = w.at
-			}
+			pl.add(w.p, w.at)
 		case <-s.wake:
 			if pace = t.SyncActive; time.Until(next) > pace {
 				next = time.Now().Add(jitter(pace))
@@ -102,20 +137,15 @@ func (s *syncer) loop(ctx context.Context) {
 		if !now.Before(next) {
 			p, behind := s.choose()
 			if p != "" {
-				due[p] = now
+				pl.add(p, now)
 			}
 			if pace = min(t.SyncIdle, pace*3/2); behind {
 				pace = t.SyncActive
 			}
 			next = now.Add(jitter(pace))
 		}
-		wait := next.Sub(now)
-		for p, at := range due {
-			if at.After(now) {
-				wait = min(wait, at.Sub(now))
-				continue
-			}
-			delete(due, p)
+		ready, wait := pl.take(now, next.Sub(now))
+		for _, p := range ready {
 			s.n.start(func(ctx context.Context) {
 				if err := s.run(ctx, p); err != nil {
 					s.n.log.Debug("sync ended", "peer", p.String(), "error", err)
@@ -285,6 +315,7 @@ func (s *syncer) over(p peer.ID, side string, err error) error {
 	s.n.presented(p)
 	if key, kerr := NodeKey(p); kerr == nil {
 		if _, ok := s.n.backend.Graph().Roster().Author(key); ok {
+			s.n.host.ConnManager().Protect(p, "enrolled")
 			if rerr := s.n.book.remember(p, s.n.host.Peerstore().Addrs(p)); rerr != nil {
 				s.n.log.Error("cannot remember peer", "peer", p.String(), "error", rerr)
 			}
