@@ -27,9 +27,9 @@ func knowsAnchor(g *dag.Graph, s *summary) bool {
 // missing, and asks again with a repair, which is answered strictly
 // (docs/sync.md section 4).
 //
-// The result is never less than what an honest sender lacks if strict, and
-// exactly that if moreover g knows all that s states, or if no author forked.
-// The error wraps ErrProtocol: s names an op with another author or seq than
+// If strict, the result is never less than what an honest sender lacks. It is
+// exactly that if g knows all that s states, or if not strict and no author
+// forked. The error wraps ErrProtocol: s names an op with another author or seq than
 // it has.
 func lacks(g *dag.Graph, s *summary, strict bool) ([]*dag.Op, error) {
 	known := make([]*dag.Op, 0, len(s.anchor)+len(s.tips))

@@ -108,15 +108,8 @@ func (s *summary) heads() []dag.ID {
 
 // heldBy reports whether g holds everything that s states.
 func (s *summary) heldBy(g *dag.Graph) bool {
-	for _, a := range s.anchor {
-		if _, ok := g.Get(a.id); !ok {
-			return false
-		}
-	}
-	for _, t := range s.tips {
-		if _, ok := g.Get(t.id); !ok {
-			return false
-		}
-	}
-	return true
+	return knowsAnchor(g, s) && !slices.ContainsFunc(s.tips, func(t tip) bool {
+		_, ok := g.Get(t.id)
+		return !ok
+	})
 }
