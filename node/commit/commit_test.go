@@ -18,7 +18,10 @@ import (
 	"github.com/causeway-sync/causeway/identity"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// A closed leveldb lets one goroutine live on for a second.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"))
+}
 
 // key returns the key of that name, the same in every run.
 func key(name string) *identity.PrivateKey {
