@@ -25,6 +25,8 @@ type memory struct {
 	hold     atomic.Pointer[chan struct{}] // if set, writes wait until it is closed
 	index    atomic.Uint64
 	auth     mvcc.Authorizer
+	open     []*mvcc.Change // not yet sealed; the writer's
+	calls    chan func()    // to be run by the writer
 	stop     chan struct{}
 	wg       sync.WaitGroup
 }
@@ -45,6 +47,7 @@ func newMemory(t testing.TB, cfg mvcc.Config) *memory {
 	m := &memory{
 		view:    mvcc.New(cfg),
 		waiting: make(chan submission, 1024),
+		calls:   make(chan func()),
 		stop:    make(chan struct{}),
 	}
 	m.wg.Go(m.run)
@@ -65,6 +68,9 @@ func (m *memory) run() {
 			resp, change, err := m.view.Evaluate(req, m.auth, time.Now())
 			if change != nil {
 				m.index.Add(1)
+				if change.Number != 0 {
+					m.open = append(m.open, change)
+				}
 			}
 			return reply{resp, err}
 		}
@@ -84,6 +90,8 @@ func (m *memory) run() {
 			for _, id := range m.view.Expired(time.Now()) {
 				evaluate(mvcc.Expire(id))
 			}
+		case f := <-m.calls:
+			f()
 		case <-m.stop:
 			return
 		}
@@ -109,6 +117,14 @@ func (m *memory) Submit(ctx context.Context, req proto.Message) (proto.Message, 
 	case <-m.stop:
 		return nil, rpctypes.ErrGRPCStopped
 	}
+}
+
+// write runs f in the writer's goroutine and publishes what it did.
+func (m *memory) write(f func()) {
+	done := make(chan struct{})
+	m.calls <- func() { f() }
+	m.calls <- func() { close(done) } // f's changes are published by then
+	<-done
 }
 
 func (m *memory) View() *mvcc.View { return m.view }

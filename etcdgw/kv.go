@@ -74,8 +74,8 @@ func (s *kvServer) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, 
 	return resp, nil
 }
 
-// Compact implements KV. A compaction is complete when it is answered, so
-// physical makes no difference.
+// Compact implements KV. A compaction holds at once, and what it makes
+// superfluous goes as further writes come; physical makes no difference.
 func (s *kvServer) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
 	resp, err := submit[*pb.CompactionResponse](ctx, s.Server, r)
 	if err != nil {

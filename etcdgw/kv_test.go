@@ -285,7 +285,7 @@ func TestLargeMessages(t *testing.T) {
 func TestRangeStream(t *testing.T) {
 	s := newSite(t, func(c *Config) { c.MaxRequestBytes = 10_000 })
 	for i := range 200 {
-		s.put(t, fmt.Sprintf("k%03d", i), strings.Repeat("v", 200))
+		s.submitPut(t, fmt.Sprintf("k%03d", i), strings.Repeat("v", 200))
 	}
 	for _, req := range []*pb.RangeRequest{
 		{Key: []byte("k"), RangeEnd: []byte("l")},

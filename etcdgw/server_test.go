@@ -47,6 +47,23 @@ func TestListenBindsAllOrNothing(t *testing.T) {
 	}
 }
 
+// TestShutdownBeforeServe checks that a server which was never served gives up
+// its port.
+func TestShutdownBeforeServe(t *testing.T) {
+	s, err := Listen(context.Background(), testConfig(), newMemory(t, mvcc.Config{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Errorf("Shutdown = %v, want nil", err)
+	}
+	again, err := net.Listen("tcp", address(s))
+	if err != nil {
+		t.Fatalf("the port stayed bound: %v", err)
+	}
+	again.Close()
+}
+
 func TestServeOnSocket(t *testing.T) {
 	cfg := testConfig()
 	path := filepath.Join(t.TempDir(), "s")
