@@ -64,33 +64,43 @@ func (c *clock) set(node, slot, n uint32) *clock {
 // union returns the clock of the greater count of each chain. It returns a, or
 // else b, if that is equal to the result; where both share structure it takes no time.
 func union(a, b *clock) *clock {
+	u, _, _ := join(a, b)
+	return u
+}
+
+// join is union, and says whether the result counts what a counts, and b.
+func join(a, b *clock) (u *clock, isA, isB bool) {
 	switch {
-	case a == b || b == nil:
-		return a
+	case a == b:
+		return a, true, true
+	case b == nil:
+		return a, true, false
 	case a == nil:
-		return b
+		return b, false, true
 	}
-	var u clock
-	isA, isB := true, true
+	var both clock
+	isA, isB = true, true
 	for i, n := range a.counts {
 		m := b.counts[i]
-		u.counts[i] = max(n, m)
+		both.counts[i] = max(n, m)
 		isA = isA && n >= m
 		isB = isB && m >= n
 	}
 	for i, kid := range a.kids {
-		u.kids[i] = union(kid, b.kids[i])
-		isA = isA && u.kids[i] == kid
-		isB = isB && u.kids[i] == b.kids[i]
+		k, kidA, kidB := join(kid, b.kids[i])
+		both.kids[i] = k
+		isA = isA && kidA
+		isB = isB && kidB
 	}
 	switch {
 	case isA:
-		return a
+		return a, true, isB
 	case isB:
-		return b
+		return b, false, true
 	}
-	shared := u // only now does anything move to the heap
-	return &shared
+	u = new(clock) // only now does anything move to the heap
+	*u = both
+	return u, false, false
 }
 
 // over calls fn for each chain of which a counts more than b, with both

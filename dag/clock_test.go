@@ -85,3 +85,15 @@ func TestClock(t *testing.T) {
 		}
 	})
 }
+
+// TestUnionOfEqualParts: parts that are equal but not shared are no reason for
+// a third clock.
+func TestUnionOfEqualParts(t *testing.T) {
+	const far = 1 << 20
+	var a, b *clock
+	a = a.raise(far, 2).raise(0, 1)
+	b = b.raise(far, 2).raise(0, 2)
+	if union(a, b) != b || union(b, a) != b {
+		t.Error("the union is neither of the two")
+	}
+}

@@ -108,9 +108,6 @@ func (o *Op) InPast(a *Op) bool {
 	return o.past.get(a.chain) > a.pos
 }
 
-// with returns the counts of o's past and o itself.
-func (o *Op) with() *clock { return o.past.raise(o.chain, o.pos+1) }
-
 // CompareWrites compares write aw of transaction atx of op a with write bw of
 // transaction btx of op b in the order of docs/op.md section 5: by depth, op
 // ID, transaction and write. It returns -1, 0 or +1. A write that has another
