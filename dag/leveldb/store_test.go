@@ -82,3 +82,33 @@ func TestOpenFile(t *testing.T) {
 		t.Error("Open of a file succeeded")
 	}
 }
+
+// TestCurrent damages CURRENT, where goleveldb would fall back to an older state.
+func TestCurrent(t *testing.T) {
+	for name, damage := range map[string]func(path string) error{
+		"removed": os.Remove,
+		"emptied": func(path string) error { return os.Truncate(path, 0) },
+		"altered": func(path string) error { return os.WriteFile(path, []byte("MANIFEST-000099\n"), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for range 2 { // the second time leaves a CURRENT.bak
+				s, err := leveldb.Open(dir, leveldb.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := damage(filepath.Join(dir, "CURRENT")); err != nil {
+				t.Fatal(err)
+			}
+			_, err := leveldb.Open(dir, leveldb.Options{})
+			var ce *dag.CorruptError
+			if !errors.As(err, &ce) || ce.Key != "CURRENT" {
+				t.Errorf("Open = %v, want a CorruptError of CURRENT", err)
+			}
+		})
+	}
+}
