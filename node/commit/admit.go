@@ -14,6 +14,14 @@ type admission struct {
 	done chan struct{}
 }
 
+// size returns the bytes of the ops as encoded.
+func (a *admission) size() (n int) {
+	for _, s := range a.ops {
+		n += len(s.Block()) + len(s.Body())
+	}
+	return n
+}
+
 func (a *admission) refuse(err error) {
 	for i := range a.errs {
 		a.errs[i] = err
@@ -60,11 +68,11 @@ func (p *Pipeline) Admit(ctx context.Context, ops []*dag.Signed) []error {
 // behind it, all with one append.
 func (p *Pipeline) admit(first *admission) {
 	batch := []*admission{first}
-	for n := len(first.ops); n < dag.MaxRecordOps; {
+	for size := first.size(); size < admitBytes; {
 		select {
 		case a := <-p.admissions:
 			batch = append(batch, a)
-			n += len(a.ops)
+			size += a.size()
 			continue
 		default:
 		}

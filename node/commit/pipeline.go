@@ -27,6 +27,8 @@ const (
 	batchBytes    = 1 << 20
 	// queueRequests bounds the requests that wait for the writer; more block in Submit.
 	queueRequests = 8192
+	// admitBytes bounds the received ops of one append, the last batch's excess aside.
+	admitBytes = 4 << 20
 	// queueAdmissions bounds the batches of received ops that wait; more block in Admit.
 	queueAdmissions = 64
 	// housekeeping is how often leases are checked and heads are folded.
