@@ -39,7 +39,7 @@ func documents(t *testing.T) map[string]string {
 var testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark|Example)\w+)\(`)
 
 // testNames returns the names of all tests in the tree, nested modules
-// included, and of the scripts of the command line.
+// included, as folder.Name and as Name, and the scripts of the command line.
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()
 	names := make(map[string]bool)
@@ -58,6 +58,7 @@ func testNames(t *testing.T) map[string]bool {
 			}
 			for _, m := range testFunc.FindAllStringSubmatch(string(b), -1) {
 				names[m[1]] = true
+				names[filepath.ToSlash(filepath.Dir(p))+"."+m[1]] = true
 			}
 		case filepath.Ext(p) == ".txtar":
 			names[d.Name()] = true
@@ -70,13 +71,15 @@ func testNames(t *testing.T) map[string]bool {
 	return names
 }
 
+// citedTest is how a document names a test: TestX, folder.TestX or script.txtar.
+const citedTest = "`((?:[\\w/]+\\.)?(?:Test|Fuzz|Benchmark|Example)\\w+|[\\w-]+\\.txtar)`"
+
 // TestDocumentedTestsExist checks that a test which a document names is there:
 // a claim whose test was renamed or removed is no claim.
 func TestDocumentedTestsExist(t *testing.T) {
 	names := testNames(t)
-	cited := regexp.MustCompile("`((?:Test|Fuzz|Benchmark|Example)\\w+|[\\w-]+\\.txtar)`")
 	for page, text := range documents(t) {
-		for _, m := range cited.FindAllStringSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile(citedTest).FindAllStringSubmatch(text, -1) {
 			if !names[m[1]] {
 				t.Errorf("%s names %s, which does not exist", page, m[1])
 			}
@@ -98,7 +101,7 @@ func TestSecurityClaims(t *testing.T) {
 			continue
 		}
 		rows++
-		if !regexp.MustCompile("`(Test|Fuzz)\\w+`|\\.txtar`").MatchString(line) {
+		if !regexp.MustCompile(citedTest).MatchString(line) {
 			t.Errorf("claim without a test: %s", line)
 		}
 	}
@@ -126,7 +129,8 @@ func TestDependenciesExplained(t *testing.T) {
 	}
 	var explained []string
 	row := regexp.MustCompile("(?m)^\\| `([^`]+)` \\| \\S")
-	for _, m := range row.FindAllStringSubmatch(documents(t)["CONTRIBUTING.md"], -1) {
+	_, table, _ := strings.Cut(documents(t)["CONTRIBUTING.md"], "## Dependencies")
+	for _, m := range row.FindAllStringSubmatch(table, -1) {
 		explained = append(explained, m[1])
 	}
 	for _, d := range direct {
@@ -153,6 +157,18 @@ func TestLinks(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(page), target)); err != nil {
 				t.Errorf("%s: link %s leads nowhere", page, m[1])
 			}
+		}
+	}
+}
+
+// TestDocsIndexed checks that the index of a folder of documents names each.
+func TestDocsIndexed(t *testing.T) {
+	docs := documents(t)
+	for page := range docs {
+		dir, name := filepath.Split(page)
+		index, ok := docs[dir+"README.md"]
+		if ok && dir != "" && name != "README.md" && !strings.Contains(index, "("+name+")") {
+			t.Errorf("%sREADME.md does not name %s", dir, name)
 		}
 	}
 }

@@ -23,11 +23,13 @@ var graph = map[string][]string{
 	"identity/dagcbor": {},
 	"identity":         {"identity/dagcbor"},
 
-	"dag":           {"identity", "identity/dagcbor"},
-	"dag/dagtest":   {"dag", "identity", "identity/dagcbor"},
-	"dag/memstore":  {"dag"},
-	"dag/storetest": {"dag"},
-	"dag/leveldb":   {"dag"},
+	"dag":                   {"identity", "identity/dagcbor"},
+	"dag/dagtest":           {"dag", "identity", "identity/dagcbor"},
+	"dag/memstore":          {"dag"},
+	"dag/storetest":         {"dag"},
+	"dag/leveldb":           {"dag"},
+	"dag/leveldb/powertest": {},
+
 	"dag/reconcile": {"dag", "identity", "identity/dagcbor"},
 
 	"etcdgw/mvcc": {"dag", "identity", "identity/dagcbor"},

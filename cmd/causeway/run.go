@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,10 +52,15 @@ func run(ctx context.Context, args []string, std stdio) int {
 	return exitFailure
 }
 
-// oneLine returns err's text in one line without control characters: parts of
-// it may come from files and from other nodes.
+// packagePrefix is how packages of the module begin the texts of their errors.
+var packagePrefix = regexp.MustCompile(`(^|: )(?:(?:identity|dag|dag/leveldb|etcdgw|node|commit|p2p): )+`)
+
+// oneLine returns err's text in one line, without the names of packages and
+// without control characters: parts of it may come from files and from other
+// nodes.
 func oneLine(err error) string {
 	s := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	s = packagePrefix.ReplaceAllString(s, "$1")
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return '?'

@@ -109,3 +109,18 @@ func TestRunInProcess(t *testing.T) {
 		t.Errorf("run(version) = %d, %q, %q", code, out.String(), errOut.String())
 	}
 }
+
+func TestOneLine(t *testing.T) {
+	for _, tc := range []struct{ in, want string }{
+		{"plain", "plain"},
+		{"a\nb\n", "a; b"},
+		{"op: identity: wrong passphrase", "op: wrong passphrase"},
+		{"node: p2p: bad configuration: identity: why", "bad configuration: why"},
+		{"no\x1b[31mcolour\x00", "no?[31mcolour?"},
+		{"nodes: dagger: kept", "nodes: dagger: kept"},
+	} {
+		if got := oneLine(errors.New(tc.in)); got != tc.want {
+			t.Errorf("oneLine(%q) = %q, want %q", tc.in, got, tc.want)
+		}
+	}
+}
