@@ -111,6 +111,9 @@ func TestPatternMatchRangeModel(t *testing.T) {
 		p, key, end := drawPattern(t, "pattern"), drawKey(t, "key"), drawKey(t, "end")
 		if rapid.Bool().Draw(t, "end is a successor") {
 			end, _ = modelSuccessor(key[:rapid.IntRange(0, len(key)).Draw(t, "of")])
+			if end != "" && rapid.Bool().Draw(t, "or a little beyond") {
+				end = end[:len(end)-1] + string([]byte{max(end[len(end)-1], end[len(end)-1]+1)})
+			}
 		}
 		if end != "" && end <= key {
 			t.Skip("empty range")
@@ -184,6 +187,7 @@ func TestPatternExamples(t *testing.T) {
 		{"/a/**", "/a/b", "/a/c", true},     // of "/a/b"
 		{"/a/**", "/a/b", "/a0", true},      // from "/a/b" on, within /a/
 		{"/a/**", "/a/b", "/a0\x00", false}, // a key more
+		{"/a/**", "/a/b", "/a1", false},     // holds /a0
 		{"/a/**", "/a", "/b", false},
 		{"/a/**", "/a/", "", false},
 		{"/a/**", "/a/x", "/a/x\x00", true}, // one key

@@ -166,6 +166,25 @@ func TestRosterFoundChoice(t *testing.T) {
 	}
 }
 
+// TestRosterConsentToFound: an enrolment in the founding op consents to the
+// statement that founds, so another one that takes its place ends it.
+func TestRosterConsentToFound(t *testing.T) {
+	m := newSite(t)
+	a, b := m.found("F", Found{Threshold: 1, Founders: sortedKeys("F")}), m.found("F", Found{Nonce: [32]byte{1}, Threshold: 1, Founders: sortedKeys("F")})
+	least, other := m.carried[0], m.carried[1]
+	if b.ID().Compare(a.ID()) < 0 {
+		least, other = other, least
+	}
+	m.carried = nil
+	o := m.found("F", Admit{Name: "o", Keys: sortedKeys("O"), Grant: Grant{Role: RoleWriter, Nodes: 1}})
+	m.found("O", Enrol{Operator: o.ID(), Node: testKey("node").Public(),
+		Consent: SignConsent(other.Statement.ID(), o.ID(), 0, testKey("node"))})
+	before := m.roster().With(other)
+	if !enrolled(before, "node") || enrolled(before.With(least), "node") || !enrolled(m.roster().With(other), "node") {
+		t.Errorf("enrolled by a consent to another founding statement, or not by one to this")
+	}
+}
+
 // TestRosterWrongPlace: mesh null counts in the founding op only, a mesh only elsewhere.
 func TestRosterWrongPlace(t *testing.T) {
 	m := newSite(t)
