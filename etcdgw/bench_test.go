@@ -104,3 +104,30 @@ func benchmarkPut(b *testing.B, address string, clients, conns int) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "puts/s")
 	b.ReportMetric(float64((cpu(b)-start).Microseconds())/float64(b.N), "cpu-µs/op")
 }
+
+// BenchmarkCheckTxnNested checks the costliest transaction that is received at
+// all: 2 MB of transactions nested two by two.
+func BenchmarkCheckTxnNested(b *testing.B) {
+	for name, leaf := range map[string]func(key string) *pb.RequestOp{
+		"leaves=puts":    opPut,
+		"leaves=deletes": func(key string) *pb.RequestOp { return opDelete(key, "") },
+	} {
+		b.Run(name, func(b *testing.B) {
+			n := 0
+			var nest func(depth int) []*pb.RequestOp
+			nest = func(depth int) []*pb.RequestOp {
+				if depth > 0 {
+					return ops(opTxn(nest(depth-1), nil), opTxn(nest(depth-1), nil))
+				}
+				n += 2
+				return ops(leaf(fmt.Sprintf("%05x", n)), leaf(fmt.Sprintf("%05x", n+1)))
+			}
+			req := &pb.TxnRequest{Success: nest(16)}
+			for b.Loop() {
+				if err := checkTxn(req, DefaultMaxTxnOps); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

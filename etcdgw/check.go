@@ -1,7 +1,9 @@
 package etcdgw
 
 import (
+	"slices"
 	"sort"
+	"strings"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -101,7 +103,7 @@ func checkRequestOp(op *pb.RequestOp, maxOps int) error {
 // deletes it, and returns the keys put and the intervals deleted. As in etcd a
 // key may be put in both branches of one nested transaction, and the puts of a
 // nested transaction are compared with the deletes of those before it only.
-func checkOverlaps(ops []*pb.RequestOp) (map[string]struct{}, intervals, error) {
+func checkOverlaps(ops []*pb.RequestOp) (keySet, intervals, error) {
 	var dels intervals
 	for _, op := range ops {
 		if r := op.GetRequestDeleteRange(); r != nil {
@@ -110,7 +112,7 @@ func checkOverlaps(ops []*pb.RequestOp) (map[string]struct{}, intervals, error) 
 	}
 	dels = dels.merged()
 
-	puts := make(map[string]struct{})
+	puts := make(keySet)
 	for _, op := range ops {
 		r := op.GetRequestTxn()
 		if r == nil {
@@ -124,25 +126,13 @@ func checkOverlaps(ops []*pb.RequestOp) (map[string]struct{}, intervals, error) 
 		if err != nil {
 			return nil, nil, err
 		}
-		for k := range putsThen {
-			if _, twice := puts[k]; twice || dels.contain(k) {
+		for _, nested := range [2]keySet{putsThen, putsElse} {
+			if puts.meets(nested) || dels.meet(nested) {
 				return nil, nil, rpctypes.ErrGRPCDuplicateKey
 			}
 		}
-		for k := range putsElse {
-			if _, twice := puts[k]; twice || dels.contain(k) {
-				return nil, nil, rpctypes.ErrGRPCDuplicateKey
-			}
-		}
-		for k := range putsThen {
-			puts[k] = struct{}{}
-		}
-		for k := range putsElse {
-			puts[k] = struct{}{}
-		}
-		if len(delsThen)+len(delsElse) > 0 {
-			dels = append(append(dels, delsThen...), delsElse...).merged()
-		}
+		puts = puts.union(putsThen).union(putsElse)
+		dels = dels.union(delsThen).union(delsElse)
 	}
 
 	for _, op := range ops {
@@ -151,12 +141,45 @@ func checkOverlaps(ops []*pb.RequestOp) (map[string]struct{}, intervals, error) 
 			continue
 		}
 		k := string(r.Key)
-		if _, twice := puts[k]; twice || dels.contain(k) {
+		if puts.has(k) || dels.contain(k) {
 			return nil, nil, rpctypes.ErrGRPCDuplicateKey
 		}
 		puts[k] = struct{}{}
 	}
 	return puts, dels, nil
+}
+
+// keySet is a set of keys. Two are compared and united at the cost of the
+// smaller one: transactions may be nested deeply.
+type keySet map[string]struct{}
+
+func (s keySet) has(k string) bool {
+	_, ok := s[k]
+	return ok
+}
+
+// meets reports whether s and t have a key in common.
+func (s keySet) meets(t keySet) bool {
+	if len(t) > len(s) {
+		s, t = t, s
+	}
+	for k := range t {
+		if s.has(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// union returns the union of s and t, and leaves neither fit for use.
+func (s keySet) union(t keySet) keySet {
+	if len(t) > len(s) {
+		s, t = t, s
+	}
+	for k := range t {
+		s[k] = struct{}{}
+	}
+	return s
 }
 
 // interval is the keys k with begin <= k < end.
@@ -177,15 +200,43 @@ func deleteInterval(r *pb.DeleteRangeRequest) interval {
 
 // merged sorts and joins s in place, and drops empty intervals.
 func (s intervals) merged() intervals {
-	sort.Slice(s, func(i, j int) bool { return s[i].begin < s[j].begin })
+	slices.SortFunc(s, func(a, b interval) int { return strings.Compare(a.begin, b.begin) })
 	out := s[:0]
 	for _, iv := range s {
-		switch {
-		case iv.begin >= iv.end:
-		case len(out) > 0 && iv.begin <= out[len(out)-1].end:
-			out[len(out)-1].end = max(out[len(out)-1].end, iv.end)
-		default:
-			out = append(out, iv)
+		out = out.join(iv)
+	}
+	return out
+}
+
+// join appends an interval that begins no earlier than the last of s.
+func (s intervals) join(iv interval) intervals {
+	switch last := len(s) - 1; {
+	case iv.begin >= iv.end:
+		return s
+	case last >= 0 && iv.begin <= s[last].end:
+		s[last].end = max(s[last].end, iv.end)
+		return s
+	default:
+		return append(s, iv)
+	}
+}
+
+// union returns the union of two merged lists, merged.
+func (s intervals) union(t intervals) intervals {
+	if len(t) == 0 {
+		return s
+	}
+	out := make(intervals, 0, len(s)+len(t))
+	for len(s) > 0 && len(t) > 0 {
+		if s[0].begin <= t[0].begin {
+			out, s = out.join(s[0]), s[1:]
+		} else {
+			out, t = out.join(t[0]), t[1:]
+		}
+	}
+	for _, rest := range [2]intervals{s, t} {
+		for _, iv := range rest {
+			out = out.join(iv)
 		}
 	}
 	return out
@@ -195,6 +246,19 @@ func (s intervals) merged() intervals {
 func (s intervals) contain(k string) bool {
 	i := sort.Search(len(s), func(i int) bool { return s[i].end > k })
 	return i < len(s) && s[i].begin <= k
+}
+
+// meet reports whether a key lies in one of the merged intervals.
+func (s intervals) meet(keys keySet) bool {
+	if len(s) == 0 {
+		return false
+	}
+	for k := range keys {
+		if s.contain(k) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkSize refuses a write above the limit. Reads are bounded by gRPC's own

@@ -3,6 +3,7 @@ package etcdgw
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -139,8 +140,13 @@ func TestIntervals(t *testing.T) {
 		for _, iv := range plain {
 			want = want || (iv.begin <= k && k < iv.end)
 		}
-		if got := plain.merged().contain(k); got != want {
-			t.Fatalf("contain(%q) = %v, want %v", k, got, want)
+		half := rapid.IntRange(0, len(plain)).Draw(t, "half")
+		union := slices.Clone(plain[:half]).merged().union(slices.Clone(plain[half:]).merged())
+		if got := union.contain(k); got != want {
+			t.Fatalf("contain(%q) of the union = %v, want %v", k, got, want)
+		}
+		if got := plain.merged(); got.contain(k) != want || !slices.Equal(got, union) {
+			t.Fatalf("merged = %v, want it to equal the union %v and to contain %q: %v", got, union, k, want)
 		}
 	})
 }
