@@ -134,7 +134,7 @@ func writeOp(w io.Writer, op admin.OpDetail) {
 		fmt.Fprintf(w, "epoch\t%d\n", op.Epoch)
 	}
 	fmt.Fprintf(w, "time\t%s\n", op.Wall.Format(time.RFC3339Nano))
-	fmt.Fprintf(w, "size\t%d bytes header, %d bytes body\n", op.BlockBytes, op.BodyBytes)
+	fmt.Fprintf(w, "size\t%d bytes block, %d bytes body\n", op.BlockBytes, op.BodyBytes)
 	for _, s := range op.Statements {
 		fmt.Fprintf(w, "statement\t%s %s by %s\n", s.Kind, s.ID, s.Issuer)
 	}

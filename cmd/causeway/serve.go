@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -65,18 +64,18 @@ func serve(ctx context.Context, cfg node.Config) error {
 	if err != nil {
 		return explain(err, cfg.DataDir)
 	}
-	cfg.Logger.Info("serving", "clients", n.ClientURLs(), "peers", n.PeerAddrs(), "data_dir", cfg.DataDir)
+	cfg.Logger.Info("serving", "clients", n.ClientURLs(), "data_dir", cfg.DataDir)
+	ready := n.Ready()
 	select {
-	case <-n.Ready():
+	case <-ready:
+		ready = nil
 	default:
 		cfg.Logger.Info("clients are refused until the first sync is complete")
 	}
-	began := time.Now()
-	ready := n.Ready()
 	for {
 		select {
 		case <-ready:
-			cfg.Logger.Info("ready", "after", time.Since(began).Round(time.Millisecond))
+			cfg.Logger.Info("the first sync is complete: clients are served")
 			ready = nil
 		case <-ctx.Done():
 			cfg.Logger.Info("stopping")

@@ -64,6 +64,8 @@ func writeStatus(w io.Writer, st admin.Status) {
 // readiness says whether clients are served, and where.
 func readiness(st admin.Status) string {
 	switch {
+	case st.Superseded:
+		return "reads only: this node's key has written elsewhere"
 	case !st.Ready:
 		return "not yet: the first sync is not complete"
 	case len(st.ClientURLs) == 0:
