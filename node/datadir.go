@@ -23,12 +23,18 @@ const (
 // Names of values in the store.
 const metaMesh = "node/mesh" // the founding op's ID, 32 bytes; noted by a join, before the log holds it
 
-// openStore creates the directory if need be and opens its store, which locks it.
+// openStore creates the directory if need be and opens its store, which locks
+// it. Where there is a node's key there must be its store: a lost one is not
+// taken for a new node.
 func openStore(dataDir string) (*leveldb.Store, error) {
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	return leveldb.Open(filepath.Join(dataDir, storeDir), leveldb.Options{})
+	_, err := os.Lstat(filepath.Join(dataDir, NodeKeyFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	return leveldb.Open(filepath.Join(dataDir, storeDir), leveldb.Options{MustExist: err == nil})
 }
 
 // readMesh returns the mesh that the store belongs to, and whether it does to
