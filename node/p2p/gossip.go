@@ -179,8 +179,8 @@ func (g *gossip) announced(from peer.ID, m *gossipMessage) pubsub.ValidationResu
 		g.n.standings.report(from, reasonProtocol, fmt.Errorf("%w: heads of another node", ErrMalformed))
 		return pubsub.ValidationReject
 	}
-	if g.n.peers.announced(from, m.heads) > 0 {
-		g.n.syncer.want(from, g.n.timing.Settle)
+	if missing := g.n.peers.announced(from, m.heads); len(missing) > 0 {
+		g.n.syncer.want(from, g.n.timing.Settle, missing...)
 	}
 	return pubsub.ValidationIgnore
 }
@@ -212,7 +212,7 @@ func (g *gossip) received(ctx context.Context, from peer.ID, m *gossipMessage) p
 	case err == nil || errors.Is(err, dag.ErrDuplicate):
 		return pubsub.ValidationAccept
 	case errors.As(err, &missing):
-		n.syncer.want(from, n.timing.Settle)
+		n.syncer.want(from, n.timing.Settle, missing.IDs...)
 		return pubsub.ValidationIgnore
 	case errors.As(err, &refusal):
 		return pubsub.ValidationReject

@@ -323,3 +323,25 @@ func TestHonestRelayOfOrphans(t *testing.T) {
 		t.Errorf("the pool still holds %d ops", ops)
 	}
 }
+
+// TestForkIsNamed has an enrolled author sign two ops at one place: both
+// count, the log names it, and the peer that relays them is not blamed.
+func TestForkIsNamed(t *testing.T) {
+	m := dagtest.New(t, 3)
+	sites := members(t, m, 2, fast)
+	base := []dag.ID{m.Founding.ID()}
+	a := m.Sign(dagtest.Draft{Author: 2, Parents: base, Transactions: []dag.Transaction{{dagtest.Put("k", "a")}}})
+	b := m.Sign(dagtest.Draft{Author: 2, Parents: base, Transactions: []dag.Transaction{{dagtest.Put("k", "b")}}})
+	for _, err := range sites[0].backend.Admit(t.Context(), []*dag.Signed{a, b}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "both branches are delivered", func() bool { return sites[1].holds(a.ID()) && sites[1].holds(b.ID()) })
+	eventually(t, "the forker is named", func() bool {
+		return sites[1].log.has("forked", "author="+m.Author(2).String(), "operator=founder")
+	})
+	if last := sites[1].standings.last(sites[0].ID()); last != "" {
+		t.Errorf("the relay was blamed for %q", last)
+	}
+}

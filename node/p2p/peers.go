@@ -100,12 +100,11 @@ func (s *peerState) add(op *dag.Op) {
 	}
 }
 
-// announced records the heads that p states, and returns how many of them
-// this node does not hold.
-func (ps *peers) announced(p peer.ID, heads []dag.ID) int {
+// announced records the heads that p states, and returns those that this node
+// does not hold.
+func (ps *peers) announced(p peer.ID, heads []dag.ID) (lacking []dag.ID) {
 	g := ps.n.backend.Graph()
 	var ops []*dag.Op
-	var lacking []dag.ID
 	for _, id := range heads {
 		if op, ok := g.Get(id); ok {
 			ops = append(ops, op)
@@ -119,7 +118,7 @@ func (ps *peers) announced(p peer.ID, heads []dag.ID) int {
 		}
 		s.lacking = lacking
 	})
-	return len(lacking)
+	return lacking
 }
 
 // synced records that a session with p ended, and with what error. held are

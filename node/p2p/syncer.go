@@ -25,7 +25,7 @@ const (
 // syncer decides when to synchronise with whom, and bounds the sessions.
 type syncer struct {
 	n     *Network
-	wants chan wanted
+	wants chan visit
 	wake  chan struct{} // the delivered ops changed
 	in    chan struct{} // slots of sessions that peers started
 	out   chan struct{} // slots of sessions this node started
@@ -33,48 +33,6 @@ type syncer struct {
 
 	mu      sync.Mutex
 	anchors map[peer.ID]*anchor
-}
-
-type wanted struct {
-	p  peer.ID
-	at time.Time
-}
-
-// plan is when to sync with whom.
-type plan struct {
-	due     map[peer.ID]time.Time
-	started map[peer.ID]time.Time // the last start
-}
-
-// add makes p due at a time, but not too soon after the last session.
-func (pl *plan) add(p peer.ID, at time.Time) {
-	if last := pl.started[p].Add(sessionGap); at.Before(last) {
-		at = last
-	}
-	if before, ok := pl.due[p]; (!ok || at.Before(before)) && len(pl.due) < maxStandings {
-		pl.due[p] = at
-	}
-}
-
-// take returns the peers that are due, and when the next one is, at most after wait.
-func (pl *plan) take(now time.Time, wait time.Duration) (ready []peer.ID, next time.Duration) {
-	for p, at := range pl.due {
-		if at.After(now) {
-			wait = min(wait, at.Sub(now))
-			continue
-		}
-		delete(pl.due, p)
-		pl.started[p] = now
-		ready = append(ready, p)
-	}
-	if len(pl.started) > maxStandings {
-		for p, at := range pl.started {
-			if now.Sub(at) > sessionGap {
-				delete(pl.started, p)
-			}
-		}
-	}
-	return ready, wait
 }
 
 // anchor is the anchor of one peer, and when and whether it was written.
@@ -90,7 +48,7 @@ const maxAliens = 4
 func newSyncer(n *Network) *syncer {
 	return &syncer{
 		n:       n,
-		wants:   make(chan wanted, wantQueue),
+		wants:   make(chan visit, wantQueue),
 		wake:    make(chan struct{}, 1),
 		in:      make(chan struct{}, maxSessionsIn),
 		out:     make(chan struct{}, maxSessionsOut),
@@ -99,11 +57,12 @@ func newSyncer(n *Network) *syncer {
 	}
 }
 
-// want asks for a session with p after a time. It never blocks; when too many
-// wait it is dropped, and the periodic syncs make up for it.
-func (s *syncer) want(p peer.ID, after time.Duration) {
+// want asks for a session with p after a time, for the missing ops or, if
+// there are none, in any case. It never blocks; when too many wait it is
+// dropped, and the periodic syncs make up for it.
+func (s *syncer) want(p peer.ID, after time.Duration, missing ...dag.ID) {
 	select {
-	case s.wants <- wanted{p, time.Now().Add(after)}:
+	case s.wants <- visit{p, time.Now().Add(after), missing}:
 	default:
 		s.n.metrics.dropped.WithLabelValues("sync").Inc()
 	}
@@ -116,7 +75,7 @@ func (s *syncer) wakeUp() { poke(s.wake) }
 // nothing changes, one with a random peer.
 func (s *syncer) loop(ctx context.Context) {
 	t := s.n.timing
-	pl := plan{due: make(map[peer.ID]time.Time), started: make(map[peer.ID]time.Time)}
+	pl := newPlan()
 	pace := t.SyncActive
 	next := time.Now().Add(jitter(pace))
 	timer := time.NewTimer(0)
@@ -125,8 +84,8 @@ func (s *syncer) loop(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case w := <-s.wants:
-			pl.add(w.p, w.at)
+		case v := <-s.wants:
+			pl.add(v)
 		case <-s.wake:
 			if pace = t.SyncActive; time.Until(next) > pace {
 				next = time.Now().Add(jitter(pace))
@@ -137,14 +96,14 @@ func (s *syncer) loop(ctx context.Context) {
 		if !now.Before(next) {
 			p, behind := s.choose()
 			if p != "" {
-				pl.add(p, now)
+				pl.add(visit{peer: p, at: now})
 			}
 			if pace = min(t.SyncIdle, pace*3/2); behind {
 				pace = t.SyncActive
 			}
 			next = now.Add(jitter(pace))
 		}
-		ready, wait := pl.take(now, next.Sub(now))
+		ready, wait := pl.take(now, s.n.backend.Graph(), next.Sub(now))
 		for _, p := range ready {
 			s.n.start(func(ctx context.Context) {
 				if err := s.run(ctx, p); err != nil {
