@@ -1,0 +1,102 @@
+package admin_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/causeway-sync/causeway/dag/dagtest"
+	"github.com/causeway-sync/causeway/node/admin"
+)
+
+// names gives the ops of a chart by their names.
+func names(c *dagtest.Chart, ops []admin.Op) string {
+	var s []string
+	for _, op := range ops {
+		s = append(s, c.Name(op.ID))
+	}
+	return strings.Join(s, " ")
+}
+
+func TestLatest(t *testing.T) {
+	m := dagtest.New(t, 3)
+	c := m.Draw(`
+G -> a1 -> b1{/k=v -/x} -> a2{/j=1}
+     |  -> c1{/a../b=3}
+`)
+	c.Add()
+	all := admin.Latest(m.Graph, 100)
+	at := make(map[string]int)
+	for i, op := range all {
+		at[op.ID.String()] = i
+		for _, p := range op.Parents {
+			if _, before := at[p.String()]; before {
+				t.Errorf("%s comes after its parent %s", c.Name(op.ID), c.Name(p))
+			}
+		}
+	}
+	if got, want := len(all), m.Graph.Len(); got != want {
+		t.Errorf("Latest(100) gives %d ops, want %d", got, want)
+	}
+	if got, want := names(c, admin.Latest(m.Graph, 1)), "a2"; got != want {
+		t.Errorf("Latest(1) = %s, want %s", got, want)
+	}
+	if got, want := names(c, admin.Heads(m.Graph)), c.NamesOf(m.Graph.Heads()); got != want {
+		t.Errorf("Heads() = %s, want %s", got, want)
+	}
+}
+
+func TestOpDetail(t *testing.T) {
+	m := dagtest.New(t, 2)
+	c := m.Draw("G -> a1 -> b1{/k=v -/x /y..=1 -/a../b}")
+	c.Add()
+	op, signed := c.Op("b1"), c.Signed("b1")
+	got, err := admin.NewOpDetail(op, m.Graph.Roster(), signed.Block(), signed.Body())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]admin.Write{{
+		{Kind: "put", Key: []byte("/k"), Value: []byte("v")},
+		{Kind: "delete", Key: []byte("/x")},
+		{Kind: "put", Key: []byte("/y.."), Value: []byte("1")},
+		{Kind: "delete-range", Key: []byte("/a"), End: []byte("/b")},
+	}}
+	if d := cmp.Diff(want, got.Transactions); d != "" {
+		t.Errorf("transactions differ (-want +got):\n%s", d)
+	}
+	if got.ID != op.ID() || got.Author != op.Author() || got.BodyBytes != len(signed.Body()) || got.Operator == "" {
+		t.Errorf("NewOpDetail() = %+v", got.Op)
+	}
+
+	founding, err := admin.NewOpDetail(m.Graph.Founding(), m.Graph.Roster(), m.Founding.Block(), m.Founding.Body())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, s := range founding.Statements {
+		kinds = append(kinds, s.Kind)
+	}
+	if len(kinds) < 4 || kinds[0] != "found" {
+		t.Errorf("statements of the founding op: %v", kinds)
+	}
+	if _, err := admin.NewOpDetail(op, m.Graph.Roster(), signed.Block()[1:], signed.Body()); err == nil {
+		t.Error("NewOpDetail() of a damaged block succeeds")
+	}
+}
+
+func TestMembers(t *testing.T) {
+	m := dagtest.New(t, 3)
+	ms := admin.Members(m.Graph.Roster())
+	if len(ms) != 1 {
+		t.Fatalf("%d members, want 1", len(ms))
+	}
+	if ms[0].ID != m.Operator || len(ms[0].Nodes) != 3 {
+		t.Errorf("Members() = %+v", ms[0])
+	}
+	for i := range ms[0].Nodes[1:] {
+		if ms[0].Nodes[i].Compare(ms[0].Nodes[i+1]) >= 0 {
+			t.Error("nodes are not ascending")
+		}
+	}
+}
