@@ -47,14 +47,18 @@ func (b *batch) add(x *version) bool {
 	return true
 }
 
-// eventsOfKey goes through the versions of the key.
+// eventsOfKey goes through the versions of the key, unless they are many.
 func (v *View) eventsOfKey(w *watcher, next, target int64) ([]*mvccpb.Event, int64) {
 	it := v.keys[w.span.key]
 	if it == nil {
 		return nil, target
 	}
 	var versions []*version
+	n := 0
 	for x := it.newest; x != nil && x.kv.ModRevision >= next; x = x.prev {
+		if n++; n > catchUpEvents {
+			return v.eventsOfRange(w, next, target)
+		}
 		if x.kv.ModRevision <= target {
 			versions = append(versions, x)
 		}

@@ -17,6 +17,7 @@ type hub struct {
 	published int64 // all events up to here have been handed out
 	compacted int64
 	lagging   int
+	found     []*watchNode // for hand, to use its memory again
 }
 
 func (h *hub) init(v *View) {
@@ -90,8 +91,9 @@ func (h *hub) expire() {
 // hand gives one event to the watchers of its key.
 func (h *hub) hand(x *version) {
 	var plain, withPrev *mvccpb.Event // made when first needed, shared by all
-	h.index.find(x.item.name, func(ws []*watcher) {
-		for _, w := range ws {
+	h.found = h.index.find(x.item.name, h.found[:0])
+	for _, n := range h.found {
+		for _, w := range n.watchers {
 			switch {
 			case !w.wants(x):
 			case w.prevKV:
@@ -106,7 +108,8 @@ func (h *hub) hand(x *version) {
 				w.add(x, plain)
 			}
 		}
-	})
+	}
+	clear(h.found)
 }
 
 // event returns x as an event.

@@ -65,25 +65,26 @@ func (x *watchIndex) remove(w *watcher) {
 	}
 }
 
-// find calls fn with the watchers of each node that covers name.
-func (x *watchIndex) find(name string, fn func([]*watcher)) {
+// find appends the nodes that cover name to found.
+func (x *watchIndex) find(name string, found []*watchNode) []*watchNode {
 	if n := x.keys[name]; n != nil {
-		fn(n.watchers)
+		found = append(found, n)
 	}
-	x.root.stab(name, fn)
+	return x.root.stab(name, found)
 }
 
-func (n *watchNode) stab(name string, fn func([]*watcher)) {
+func (n *watchNode) stab(name string, found []*watchNode) []*watchNode {
 	for n != nil && (n.maxOpen || name < n.maxEnd) {
-		n.left.stab(name, fn)
+		found = n.left.stab(name, found)
 		if name < n.span.key {
-			return
+			break
 		}
 		if n.span.below(name) {
-			fn(n.watchers)
+			found = append(found, n)
 		}
 		n = n.right
 	}
+	return found
 }
 
 func (n *watchNode) update() {

@@ -312,8 +312,17 @@ func (s *WatchStream) compacted(w *watcher, revision int64) *pb.WatchResponse {
 	return resp
 }
 
+// watchReply is a response with its header, allocated at once.
+type watchReply struct {
+	pb.WatchResponse
+	header pb.ResponseHeader
+}
+
 func (w *watcher) response(events []*mvccpb.Event, revision int64) *pb.WatchResponse {
-	return &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: revision}, WatchId: w.id, Events: events}
+	r := new(watchReply)
+	r.Header, r.WatchId, r.Events = &r.header, w.id, events
+	r.header.Revision = revision
+	return &r.WatchResponse
 }
 
 // reportProgress answers a progress request. Called with the hub's lock while

@@ -276,11 +276,11 @@ func TestWatchIndex(t *testing.T) {
 		}
 		for _, k := range append(testKeys, "", "0", "zz", "c\x00\x00") {
 			got := make(map[*watcher]int)
-			x.find(k, func(ws []*watcher) {
-				for _, w := range ws {
+			for _, n := range x.find(k, nil) {
+				for _, w := range n.watchers {
 					got[w]++
 				}
-			})
+			}
 			for w := range all {
 				if want := w.span.contains(k); (got[w] == 1) != want || got[w] > 1 {
 					t.Fatalf("find(%q) has %v %d times, want %v", k, w.span, got[w], want)
