@@ -16,7 +16,7 @@ import (
 const (
 	exitOK      = 0
 	exitFailure = 1 // the command could not do what it was asked to
-	exitUsage   = 2 // the command line was wrong; nothing was done
+	exitUsage   = 2 // the command line was wrong
 )
 
 // stdio is where a run reads and writes. Prompts need in to be a terminal.
