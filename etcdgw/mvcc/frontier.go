@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 
+	"github.com/tidwall/btree"
+
 	"github.com/causeway-sync/causeway/dag"
 )
 
@@ -32,11 +34,10 @@ func (v *View) ApplyRemote(op *dag.Op, tx uint32, t dag.Transaction) int64 {
 	r := remote{v: v, origin: &origin{op: op, tx: tx}}
 	v.stamp++
 	skip, ranges := undone(t)
-	ranges.each(func(s span) {
-		for _, it := range v.visibleSpan(s) {
-			r.end(r.touch(it))
-		}
-	})
+	if v.sweep.op != op {
+		v.sweep = sweep{op: op}
+	}
+	ranges.each(r.endRange)
 	for i := range t {
 		w := &t[i]
 		switch {
@@ -50,6 +51,43 @@ func (v *View) ApplyRemote(op *dag.Op, tx uint32, t dag.Transaction) int64 {
 		}
 	}
 	return r.finish()
+}
+
+// sweep remembers the ranges that the transactions of one operation have
+// deleted so far: what is left there now is either concurrent with the
+// operation, and so stays, or a later put of its own. Without it, an operation
+// of a few thousand transactions could ask for as many passes over all keys.
+type sweep struct {
+	op   *dag.Op
+	done spanSet
+	puts *btree.BTreeG[entry] // by the operation since done is not empty; nil if none
+}
+
+// endRange removes the puts of s that the operation has in its past.
+func (r *remote) endRange(s span) {
+	v := r.v
+	var own []entry
+	if w := &v.sweep; w.puts != nil {
+		w.puts.Ascend(entry{name: s.key}, func(e entry) bool {
+			if !s.below(e.name) {
+				return false
+			}
+			own = append(own, e)
+			return true
+		})
+		for _, e := range own {
+			w.puts.Delete(e)
+			if e.item.visible() != nil {
+				r.end(r.touch(e.item))
+			}
+		}
+	}
+	for _, gap := range v.sweep.done.gaps(s) {
+		for _, it := range v.visibleSpan(gap) {
+			r.end(r.touch(it))
+		}
+	}
+	v.sweep.done.add(s)
 }
 
 // undone finds the writes of single keys that a later write of the transaction
@@ -134,6 +172,12 @@ func (r *remote) put(index uint32, w *dag.Write) {
 		v.mu.Lock()
 		it = v.intern(bytes.Clone(w.Key))
 		v.mu.Unlock()
+	}
+	if w := &v.sweep; w.done.tree != nil {
+		if w.puts == nil {
+			w.puts = newTree()
+		}
+		w.puts.Set(entry{it.name, it})
 	}
 	t := r.touch(it)
 	birth := r.incarnation(index, &w.Incarnation, t.before.birth)

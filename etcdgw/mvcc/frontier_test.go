@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
@@ -304,7 +305,7 @@ func TestConvergence(t *testing.T) {
 			case 2:
 				s.seal(n)
 			case 3:
-				s.lie(n, rapid.IntRange(1, len(n.inOrder)).Draw(rt, "known"), []dag.Transaction{drawWrites(rt), drawWrites(rt)})
+				s.lie(n, rapid.IntRange(1, len(n.inOrder)).Draw(rt, "known"), []dag.Transaction{drawWrites(rt), drawWrites(rt), drawWrites(rt)})
 			default:
 				_, ch, err := n.view.Evaluate(drawRequest(rt), nil, testNow)
 				if err != nil {
@@ -380,4 +381,88 @@ func checkView(t rapid.TB, v *View) {
 	if rev > v.head {
 		t.Fatalf("history has revision %d, the head is %d", rev, v.head)
 	}
+}
+
+// TestRemoteRevisions: one revision for a remote transaction that changes what
+// is visible, none for another.
+func TestRemoteRevisions(t *testing.T) {
+	mesh := dagtest.New(t, 4)
+	v := New(Config{})
+	s := v.NewWatchStream()
+	defer s.Close()
+	watch(t, s, &pb.WatchCreateRequest{RangeEnd: []byte{0}, PrevKv: true})
+	expect(t, s, "watch 0 rev 1 created")
+	apply := func(op *dag.Op, ts ...dag.Transaction) (revs []int64) {
+		for i, tx := range ts {
+			revs = append(revs, v.ApplyRemote(op, uint32(i), tx))
+		}
+		v.Publish()
+		return revs
+	}
+	check := func(what string, got []int64, want ...int64) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Fatalf("%s: revisions %v, want %v", what, got, want)
+		}
+		checkView(t, v)
+	}
+	root := mesh.Graph.Heads()
+	one := []dag.Transaction{{dagtest.Put("k", "1")}}
+	two := []dag.Transaction{{dagtest.Put("k", "2")}}
+	a, b := mesh.Op(1, root, one...), mesh.Op(2, root, two...)
+	if dag.CompareWrites(a, 0, 0, b, 0, 0) < 0 {
+		a, b, one, two = b, a, two, one
+	}
+	winner, loser := string(one[0][0].Value), string(two[0][0].Value)
+	check("the greater put", apply(a, one...), 2)
+	check("the lesser put, concurrent", apply(b, two...), 0)
+	gone := []dag.Transaction{{dagtest.Delete("k")}}
+	check("a delete of the greater alone", apply(mesh.Op(3, []*dag.Op{a}, gone...), gone...), 3)
+	expect(t, s, fmt.Sprintf("watch 0 rev 3 k@2=%s k@3=%s(%s)", winner, loser, winner))
+	check("a delete of what is absent", apply(mesh.Write(3, dagtest.Delete("x")), dag.Transaction{dagtest.Delete("x")}), 0)
+
+	busy := []dag.Transaction{
+		{dagtest.Put("a", "1"), dagtest.Put("k", "3"), dagtest.Delete("k"), dagtest.Put("b", "1"), dagtest.DeleteRange("b", ""), dagtest.Put("c", "1")},
+		{dagtest.Put("z", ""), dagtest.Delete("z")},
+		{dagtest.DeleteRange("a", "d"), dagtest.Put("a", "2")},
+		{dagtest.DeleteRange("", "")},
+	}
+	busy[3][0].Key = []byte{0}
+	check("transactions that undo their own writes", apply(mesh.Op(0, mesh.Graph.Heads(), busy...), busy...), 4, 0, 5, 6)
+	expect(t, s, fmt.Sprintf("watch 0 rev 6 k@4(%s) a@4=1 c@4=1 a@5=2(1) c@5(1) a@6(2)", loser))
+	if n := len(v.live.Items()); n != 0 {
+		t.Errorf("%d keys are visible, want none", n)
+	}
+	s.RequestProgress()
+	expect(t, s, "watch -1 rev 6")
+}
+
+// TestManyRanges: an operation of another node cannot ask for more than one
+// pass over the keys, nor can its own puts in between make it.
+func TestManyRanges(t *testing.T) {
+	mesh := dagtest.New(t, 3)
+	v := New(Config{})
+	root := mesh.Graph.Heads()
+	const keys = 50_000
+	var fill dag.Transaction
+	for i := range keys {
+		fill = append(fill, dagtest.Put(fmt.Sprintf("k%06d", i), ""))
+	}
+	v.ApplyRemote(mesh.Op(1, root, fill), 0, fill)
+	var ts []dag.Transaction
+	for i := range dag.MaxTransactions {
+		ts = append(ts, dag.Transaction{dagtest.DeleteRange("k", "l"), dagtest.DeleteRange(fmt.Sprintf("k%06d", i), ""), dagtest.Put(fmt.Sprintf("kk%d", i), "")})
+	}
+	op := mesh.Op(2, root, ts...) // concurrent with all that it deletes
+	start := time.Now()
+	for i, tx := range ts {
+		v.ApplyRemote(op, uint32(i), tx)
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("%d transactions took %v", len(ts), d)
+	}
+	if n := v.live.Len(); n != keys+1 {
+		t.Errorf("%d keys are visible, want %d", n, keys+1)
+	}
+	checkView(t, v)
 }

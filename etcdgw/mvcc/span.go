@@ -82,6 +82,37 @@ func (ss *spanSet) add(s span) {
 	ss.tree.Set(s)
 }
 
+// gaps returns the parts of s that are not in the set, in order.
+func (ss *spanSet) gaps(s span) []span {
+	if ss.tree == nil {
+		return []span{s}
+	}
+	var out []span
+	open := false // the set has all keys from s.key on
+	skip := func(x span) { s.key, open = x.end, x.open }
+	ss.tree.Descend(span{key: s.key}, func(x span) bool {
+		if x.contains(s.key) {
+			skip(x)
+		}
+		return false
+	})
+	if open {
+		return nil
+	}
+	ss.tree.Ascend(span{key: s.key}, func(x span) bool {
+		if !s.below(x.key) {
+			return false
+		}
+		out = append(out, span{key: s.key, end: x.key})
+		skip(x)
+		return !open
+	})
+	if !open && !s.empty() {
+		out = append(out, s)
+	}
+	return out
+}
+
 func (ss *spanSet) contains(name string) bool {
 	found := false
 	if ss.tree != nil {

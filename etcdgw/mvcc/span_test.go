@@ -31,6 +31,22 @@ func TestSpanSet(t *testing.T) {
 				t.Fatalf("contains(%q) = %v, want %v: %v", k, got, want, all)
 			}
 		}
+		probe := span{key: keys.Draw(t, "from"), end: keys.Draw(t, "to")}
+		if probe.open = rapid.Bool().Draw(t, "open probe"); !probe.empty() {
+			var rest spanSet
+			for _, g := range ss.gaps(probe) {
+				if g.empty() {
+					t.Fatalf("gaps(%v) has %v", probe, g)
+				}
+				rest.add(g)
+			}
+			for range 20 {
+				k := keys.Draw(t, "probe")
+				if got, want := rest.contains(k), probe.contains(k) && !ss.contains(k); got != want {
+					t.Fatalf("%q is in the gaps of %v: %v, want %v: %v", k, probe, got, want, all)
+				}
+			}
+		}
 		end, open := "", false
 		ss.each(func(s span) {
 			if s.empty() || open || s.key <= end && end != "" {

@@ -59,6 +59,7 @@ type View struct {
 	dispatched    uint64 // sequence number of the first event not yet published
 	renumbered    bool   // a window was opened since the last Publish
 	touched       []touch
+	sweep         sweep
 }
 
 // New returns an empty view at revision cfg.Base.
