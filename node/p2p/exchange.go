@@ -166,7 +166,9 @@ func (x *exchange) send(ctx context.Context, session *reconcile.Session, receive
 			}
 			continue
 		case done:
-			return x.stream.CloseWrite()
+			// The peer, being done as well, may have closed already.
+			_ = x.stream.CloseWrite()
+			return nil
 		case !open:
 			return nil // the reader ended; it knows why
 		}

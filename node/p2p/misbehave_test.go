@@ -161,6 +161,11 @@ func TestLiars(t *testing.T) {
 		{"ops before a summary", "protocol", func(l *liar) { l.send(nil, hello(), opsFrame(encoded(m.Founding))) }},
 		{"a stalled frame", "stalled", func(l *liar) { l.send([]byte{0, 0, 1, 0, 'x'}, open...) }},
 		{"a stalled hello", "stalled", func(l *liar) { l.send([]byte{0}) }},
+		{"too many sessions", "budget", func(l *liar) {
+			for range sessionBurst + 20 {
+				l.send(nil, hello())
+			}
+		}},
 		{"a session left hanging", "stalled", func(l *liar) {
 			l.SetStreamHandler(SyncProtocol, func(s network.Stream) { <-t.Context().Done(); s.Reset() })
 		}},
@@ -343,5 +348,33 @@ func TestForkIsNamed(t *testing.T) {
 	})
 	if last := sites[1].standings.last(sites[0].ID()); last != "" {
 		t.Errorf("the relay was blamed for %q", last)
+	}
+}
+
+// TestHangingPeersDoNotSlowSync surrounds a site with enrolled peers that take
+// every session and never answer. Nothing but sync can bring the good peer's
+// ops, and only the site starts syncs.
+func TestHangingPeersDoNotSlowSync(t *testing.T) {
+	m := dagtest.New(t, 10)
+	timing := fast
+	timing.Stall = time.Minute
+	victim := openSite(t, siteConfig{mesh: m.Founding.ID(), key: m.Node(0), ops: m.Enrolled, timing: timing})
+	for i := range 6 {
+		l := newLiar(t, m.Node(2+i), victim)
+		l.SetStreamHandler(SyncProtocol, func(s network.Stream) { <-t.Context().Done(); s.Reset() })
+		l.send(nil, hello())
+	}
+	good := openSite(t, siteConfig{mesh: m.Founding.ID(), key: m.Node(1), ops: m.Enrolled, timing: slow})
+	if err := victim.AddPeer(good.Addrs()[0]); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "they are connected", func() bool { return good.connected(victim.ID()) })
+	good.backend.OnOp(func(*dag.Op, []byte, []byte) {})
+	for i := range 5 {
+		id := good.put(t, fmt.Sprintf("k%d", i), "v")
+		took := eventually(t, "the good peer's op arrives", func() bool { return victim.holds(id) })
+		if took > 5*time.Second {
+			t.Errorf("an op took %v by sync with six peers hanging", took)
+		}
 	}
 }

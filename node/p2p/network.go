@@ -258,8 +258,12 @@ func (n *Network) AddPeer(addr string) error {
 	return nil
 }
 
+// busyWait is how long Sync waits before it tries a busy peer again.
+const busyWait = 50 * time.Millisecond
+
 // Sync runs one sync session with every connected peer that may, or only with
-// those named, and returns when they are over. The error joins theirs.
+// those named, after any that is under way, and returns when they are over.
+// The error joins theirs.
 func (n *Network) Sync(ctx context.Context, with ...peer.ID) error {
 	if len(with) == 0 {
 		for _, p := range n.host.Network().Peers() {
@@ -277,7 +281,21 @@ func (n *Network) Sync(ctx context.Context, with ...peer.ID) error {
 				return
 			}
 			defer n.wg.Done()
-			errs[i] = n.syncer.run(ctx, p)
+			for {
+				errs[i] = n.syncer.run(ctx, p)
+				if !errors.Is(errs[i], ErrBusy) {
+					return
+				}
+				select {
+				case <-time.After(busyWait):
+				case <-ctx.Done():
+					errs[i] = ctx.Err()
+					return
+				case <-n.ctx.Done():
+					errs[i] = ErrClosed
+					return
+				}
+			}
 		})
 	}
 	wg.Wait()

@@ -201,3 +201,24 @@ func TestPeerID(t *testing.T) {
 		t.Errorf("NodeKey of nonsense = %v, %v, want ErrPeerID", key, err)
 	}
 }
+
+// TestSyncNow has a person ask for a sync.
+func TestSyncNow(t *testing.T) {
+	m := dagtest.New(t, 2)
+	sites := members(t, m, 2, slow)
+	gossips(t, sites...)
+	sites[0].backend.OnOp(func(*dag.Op, []byte, []byte) {})
+	id := sites[0].put(t, "k", "v")
+	if err := sites[1].Sync(t.Context()); err != nil {
+		t.Errorf("Sync: %v", err)
+	}
+	if !sites[1].holds(id) {
+		t.Error("Sync returned and the op is not here")
+	}
+	if err := sites[1].Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := sites[1].Sync(t.Context(), sites[0].ID()); !errors.Is(err, ErrClosed) {
+		t.Errorf("Sync after Close = %v, want ErrClosed", err)
+	}
+}

@@ -144,21 +144,21 @@ func (ps *peers) received(p peer.ID, bytes int) {
 	ps.with(p, func(s *peerState) { s.in += int64(bytes) })
 }
 
-// equal reports whether p is known to hold all of heads, and to announce no
-// other. An empty graph equals nobody's.
-func (ps *peers) equal(p peer.ID, heads []*dag.Op) bool {
+// outlook reports whether p is known to hold all of heads and announces no
+// other (an empty graph equals nobody's), whether a session with it is under
+// way, and whether the last one failed.
+func (ps *peers) outlook(p peer.ID, heads []*dag.Op) (equal, busy, failed bool) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	s := ps.all[p]
-	if s == nil || len(s.lacking) > 0 || len(heads) == 0 {
-		return false
+	if s == nil {
+		return false, false, false
 	}
+	equal = len(s.lacking) == 0 && len(heads) > 0
 	for _, h := range heads {
-		if !slices.Contains(s.known, h) {
-			return false
-		}
+		equal = equal && slices.Contains(s.known, h)
 	}
-	return true
+	return equal, s.busyIn || s.busyOut, s.lastErr != ""
 }
 
 // lag returns how many ops p is not known to hold, and how many heads it

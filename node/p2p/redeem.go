@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/multiformats/go-multiaddr"
@@ -128,19 +127,12 @@ func ask(ctx context.Context, node *identity.PrivateKey, info peer.AddrInfo, req
 	stop := context.AfterFunc(ctx, func() { _ = s.ResetWithError(codeClosing) })
 	defer stop()
 	f := newFramer(s, maxJoinFrame, joinTimeout)
-	if err := f.write(req.encode()); err != nil {
-		return nil, fmt.Errorf("join: send to the inviting node: %w", err)
-	}
-	if err := s.CloseWrite(); err != nil {
-		return nil, fmt.Errorf("join: send to the inviting node: %w", err)
-	}
+	// The host may answer, and close, before it has read all: writing can then
+	// fail, and only the answer counts.
+	werr := errors.Join(f.write(req.encode()), s.CloseWrite())
 	frame, err := f.read()
 	if err != nil {
-		var reset *network.StreamError
-		if errors.As(err, &reset) && reset.ErrorCode == codeBudget {
-			err = ErrBusy
-		}
-		return nil, fmt.Errorf("join: the inviting node's answer: %w", err)
+		return nil, fmt.Errorf("join: the inviting node's answer: %w", errors.Join(err, werr))
 	}
 	_ = s.Close()
 	return decodeJoinAnswer(frame)

@@ -115,8 +115,9 @@ func (s *syncer) loop(ctx context.Context) {
 	}
 }
 
-// choose returns a random connected peer for a periodic sync: one that is not
-// known to hold our heads, or to have nothing we lack, if there is any.
+// choose returns a random connected peer for a periodic sync, "" if there is
+// none, and whether some peer differs from us. Those that do come first, but
+// for peers whose last session failed: they must not keep us from the others.
 func (s *syncer) choose() (p peer.ID, behind bool) {
 	heads := s.n.backend.Graph().Heads()
 	var any, late []peer.ID
@@ -124,20 +125,23 @@ func (s *syncer) choose() (p peer.ID, behind bool) {
 		if s.n.mayOpen(p) != nil {
 			continue
 		}
+		equal, busy, failed := s.n.peers.outlook(p, heads)
+		behind = behind || !equal
+		if busy {
+			continue
+		}
 		any = append(any, p)
-		if !s.n.peers.equal(p, heads) {
+		if !equal && !failed {
 			late = append(late, p)
 		}
 	}
-	// Now and then one that seems equal is asked too, so that a peer that
-	// never completes a sync cannot keep us from the others.
-	if len(late) > 0 && (len(late) == len(any) || rand.IntN(4) > 0) {
-		return late[rand.IntN(len(late))], true
+	switch {
+	case len(late) > 0 && rand.IntN(4) > 0:
+		return late[rand.IntN(len(late))], behind
+	case len(any) > 0:
+		return any[rand.IntN(len(any))], behind
 	}
-	if len(any) == 0 {
-		return "", false
-	}
-	return any[rand.IntN(len(any))], len(late) > 0
+	return "", behind
 }
 
 // run starts one session with p and returns when it is over: nil if it
