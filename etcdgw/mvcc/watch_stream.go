@@ -17,8 +17,9 @@ const noWatch = -1
 // and then in the view's history.
 type WatchStream struct {
 	hub  *hub
-	wake chan struct{} // something to receive, or the stream was closed
+	wake chan struct{} // something to receive
 	room chan struct{} // the answers waiting are fewer
+	done chan struct{} // closed with the stream
 
 	// What follows is guarded by the hub's lock.
 	closed      bool
@@ -37,6 +38,7 @@ func (v *View) NewWatchStream() *WatchStream {
 		hub:      h,
 		wake:     make(chan struct{}, 1),
 		room:     make(chan struct{}, 1),
+		done:     make(chan struct{}),
 		watchers: make(map[int64]*watcher),
 	}
 	h.mu.Lock()
@@ -63,7 +65,9 @@ func (s *WatchStream) Watch(ctx context.Context, r *pb.WatchCreateRequest) error
 	}
 	h := s.hub
 	defer h.mu.Unlock()
-	resp := &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: h.published}, Created: true}
+	// Readers may already see what is about to be handed out.
+	now := h.view.Revision()
+	resp := &pb.WatchResponse{Header: &pb.ResponseHeader{Revision: now}, Created: true}
 	s.control = append(s.control, resp)
 	s.notify()
 	w, err := s.watcher(r)
@@ -76,7 +80,7 @@ func (s *WatchStream) Watch(ctx context.Context, r *pb.WatchCreateRequest) error
 	h.index.add(w)
 	switch {
 	case r.StartRevision == 0:
-		w.next = h.published + 1
+		w.next = now + 1
 	case r.StartRevision <= h.published || foreign(r.StartRevision, h.published):
 		w.lag(r.StartRevision)
 	default:
@@ -154,6 +158,7 @@ func (s *WatchStream) lockWithRoom(ctx context.Context) error {
 		s.hub.mu.Unlock()
 		select {
 		case <-s.room:
+		case <-s.done:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -210,8 +215,7 @@ func (s *WatchStream) Close() {
 	}
 	s.control, s.ready, s.progress = nil, nil, nil
 	delete(h.streams, s)
-	s.notify()
-	signal(s.room)
+	close(s.done)
 }
 
 // Recv waits for the next response: an answer to Watch or Cancel, events of a
@@ -228,6 +232,7 @@ func (s *WatchStream) Recv(ctx context.Context) (*pb.WatchResponse, error) {
 		}
 		select {
 		case <-s.wake:
+		case <-s.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
