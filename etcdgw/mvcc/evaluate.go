@@ -28,7 +28,9 @@ type Authorizer interface {
 // auth allows everything; now moves leases only.
 //
 // An error is one of package rpctypes, or ErrUnknownRequest, and means that
-// nothing was applied.
+// nothing was applied. Besides etcd's own reasons, ErrGRPCRequestTooLarge says
+// that no operation could carry the change, and ErrGRPCPermissionDenied that
+// auth refuses it.
 func (v *View) Evaluate(req proto.Message, auth Authorizer, now time.Time) (proto.Message, *Change, error) {
 	var resp proto.Message
 	var err error

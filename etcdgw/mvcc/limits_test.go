@@ -5,9 +5,10 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/causeway-sync/causeway/dag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"github.com/causeway-sync/causeway/dag"
 )
 
 // TestLongKeys: what no operation can carry is refused before it is answered,

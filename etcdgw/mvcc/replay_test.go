@@ -137,7 +137,7 @@ func TestReplay(t *testing.T) {
 		}
 		epoch := int64(0)
 		for range rapid.IntRange(1, 50).Draw(rt, "steps") {
-			m.rev = v2rev(n.view)
+			m.rev = countInWindow(n.view)
 			switch rapid.IntRange(0, 19).Draw(rt, "step") {
 			case 0, 1:
 				seal()
@@ -219,8 +219,8 @@ func TestReplay(t *testing.T) {
 	})
 }
 
-// v2rev returns the number of the head in its window, for drawing revisions.
-func v2rev(v *View) int64 { return v.Head() & (1<<windowBits - 1) }
+// countInWindow returns the number of the head in its window, for drawing revisions.
+func countInWindow(v *View) int64 { return v.Head() & (1<<windowBits - 1) }
 
 func TestReplayRefuses(t *testing.T) {
 	id := dag.ID{1}

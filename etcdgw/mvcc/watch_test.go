@@ -485,14 +485,14 @@ func TestWatchExactlyOnce(t *testing.T) {
 	}
 	events := 0
 	for _, s := range subjects {
-		var must []string
+		var due []string
 		for _, e := range want {
 			if e.rev >= s.from && s.span.contains(e.key) {
-				must = append(must, e.text)
+				due = append(due, e.text)
 			}
 		}
-		if strings.Join(s.got, " ") != strings.Join(must, " ") {
-			t.Errorf("watch of %v from %d was sent %d events, want %d\n%v\n%v", s.span, s.from, len(s.got), len(must), s.got, must)
+		if strings.Join(s.got, " ") != strings.Join(due, " ") {
+			t.Errorf("watch of %v from %d was sent %d events, want %d\n%v\n%v", s.span, s.from, len(s.got), len(due), s.got, due)
 		}
 		events += len(s.got)
 	}
