@@ -175,8 +175,8 @@ func (x *exchange) send(ctx context.Context, session *reconcile.Session, receive
 		select {
 		case _, open = <-received:
 		case <-alive.C:
-			if err := x.frames.write(nil); err != nil {
-				return err
+			if x.frames.write(nil) != nil {
+				alive.Stop() // the peer may be done and gone; the reader finds out
 			}
 		case <-ctx.Done():
 			return ctx.Err()

@@ -1,7 +1,7 @@
 package p2p
 
 import (
-	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -19,6 +19,9 @@ type metrics struct {
 	dropped      *prometheus.CounterVec // by queue
 	bytes        *prometheus.CounterVec // by direction (in, out), of sync and join streams
 	joins        *prometheus.CounterVec // join attempts at this node, by result
+	gauges       []prometheus.Collector
+
+	registerer prometheus.Registerer // where they are registered, or nil
 
 	mu    sync.Mutex
 	named map[peer.ID]bool
@@ -40,11 +43,28 @@ func newMetrics() *metrics {
 	}
 }
 
-func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.misbehaviour, m.bans, m.syncs, m.ops, m.dropped, m.bytes, m.joins}
+// watch adds gauges of what n holds now. It is called before register.
+func (m *metrics) watch(n *Network) {
+	gauge := func(name, help string, value func() float64) {
+		m.gauges = append(m.gauges, prometheus.NewGaugeFunc(
+			prometheus.GaugeOpts{Namespace: "causeway", Subsystem: "p2p", Name: name, Help: help}, value))
+	}
+	gauge("connected_peers", "Peers connected, enrolled or not.", func() float64 { return float64(len(n.host.Network().Peers())) })
+	gauge("pending_ops", "Operations that wait for their past.", func() float64 {
+		ops, _ := n.delivery.pool.Len()
+		return float64(ops)
+	})
+	gauge("pending_bytes", "Memory of operations that wait for their past.", func() float64 {
+		_, bytes := n.delivery.pool.Len()
+		return float64(bytes)
+	})
 }
 
-// register exports the metrics to r; a nil r exports nothing.
+func (m *metrics) collectors() []prometheus.Collector {
+	return append([]prometheus.Collector{m.misbehaviour, m.bans, m.syncs, m.ops, m.dropped, m.bytes, m.joins}, m.gauges...)
+}
+
+// register exports the metrics to r, all or none; a nil r exports nothing.
 func (m *metrics) register(r prometheus.Registerer) error {
 	if r == nil {
 		return nil
@@ -54,18 +74,20 @@ func (m *metrics) register(r prometheus.Registerer) error {
 			for _, done := range m.collectors()[:i] {
 				r.Unregister(done)
 			}
-			return errors.Join(ErrConfig, err)
+			return fmt.Errorf("%w: metrics: %w", ErrConfig, err)
 		}
 	}
+	m.registerer = r
 	return nil
 }
 
-func (m *metrics) unregister(r prometheus.Registerer) {
-	if r == nil {
+// unregister undoes register, if it succeeded.
+func (m *metrics) unregister() {
+	if m.registerer == nil {
 		return
 	}
 	for _, c := range m.collectors() {
-		r.Unregister(c)
+		m.registerer.Unregister(c)
 	}
 }
 

@@ -119,10 +119,6 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 // listen opens the sockets and starts the goroutines.
 func (n *Network) listen() error {
 	var err error
-	if err := n.metrics.register(n.cfg.Registerer); err != nil {
-		n.cfg.Registerer = nil
-		return err
-	}
 	if n.host, err = newHost(n.key, banGate{n.standings, &n.cuts}); err != nil {
 		return err
 	}
@@ -134,6 +130,10 @@ func (n *Network) listen() error {
 		return err
 	}
 	if n.gossip, err = newGossip(n); err != nil {
+		return err
+	}
+	n.metrics.watch(n)
+	if err := n.metrics.register(n.cfg.Registerer); err != nil {
 		return err
 	}
 	for _, id := range n.book.ids() {
@@ -217,7 +217,7 @@ func (n *Network) Close() error {
 		if n.syncer != nil {
 			err = errors.Join(err, n.syncer.saveAnchors())
 		}
-		n.metrics.unregister(n.cfg.Registerer)
+		n.metrics.unregister()
 	})
 	return err
 }

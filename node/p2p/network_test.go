@@ -222,3 +222,24 @@ func TestSyncNow(t *testing.T) {
 		t.Errorf("Sync after Close = %v, want ErrClosed", err)
 	}
 }
+
+// TestSharedRegistry has a second network fail to register the metrics of the first.
+func TestSharedRegistry(t *testing.T) {
+	m := dagtest.New(t, 2)
+	first := openSite(t, siteConfig{mesh: m.Founding.ID(), key: m.Node(0), ops: m.Enrolled})
+	cfg := first.cfg
+	cfg.Key, cfg.Meta = m.Node(1), memstore.New()
+	if n, err := Open(t.Context(), cfg); !errors.Is(err, ErrConfig) {
+		t.Fatalf("Open with a registry in use = %v, %v, want ErrConfig", n, err)
+	}
+	families, err := first.metrics.Gather()
+	if err != nil || len(families) == 0 {
+		t.Errorf("the first network's metrics = %v, %v, want them still there", families, err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if families, err = first.metrics.Gather(); err != nil || len(families) != 0 {
+		t.Errorf("metrics after Close = %v, %v, want none", families, err)
+	}
+}

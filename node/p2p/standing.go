@@ -46,6 +46,8 @@ const (
 	banAt    = 100
 	forgive  = 0.2
 	maxLogs  = 64        // reasons logged apart per peer
+	logRate  = 10        // lines about misbehaviour per second, of all peers
+	logBurst = 500       // and at once
 	forgetIn = time.Hour // a ban's growth is forgotten after so long without another
 )
 
@@ -82,10 +84,12 @@ type standings struct {
 
 	mu    sync.Mutex
 	peers map[peer.ID]*conduct
+	lines bucket // of the log: strangers with fresh identities must not fill it
 }
 
 func newStandings(log *slog.Logger, m *metrics, t Timing, onBan func(peer.ID, time.Duration)) *standings {
-	return &standings{log: log, metrics: m, timing: t, now: time.Now, onBan: onBan, peers: make(map[peer.ID]*conduct)}
+	return &standings{log: log, metrics: m, timing: t, now: time.Now, onBan: onBan, peers: make(map[peer.ID]*conduct),
+		lines: newBucket(logRate, logBurst, time.Now())}
 }
 
 // report records that p did r. It logs it, once per interval, counts it, and
@@ -109,7 +113,7 @@ func (s *standings) report(p peer.ID, r reason, detail error) {
 		c.until = now.Add(ban)
 		c.score = 0
 	}
-	logIt := now.Sub(c.logged[r]) >= s.timing.LogEvery
+	logIt := now.Sub(c.logged[r]) >= s.timing.LogEvery && s.lines.take(1, now)
 	if logIt && (len(c.logged) < maxLogs || !c.logged[r].IsZero()) {
 		c.logged[r] = now
 	}
