@@ -1,0 +1,80 @@
+package kubernetes
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	apps "k8s.io/api/apps/v1"
+	core "k8s.io/api/core/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/causeway-sync/causeway/integration/kubernetes/harness"
+)
+
+// cluster is a control plane on a store, with nodes.
+type cluster struct {
+	*harness.ControlPlane
+	store *harness.Store
+}
+
+// stepTimeout bounds each wait of a step. Controllers back off for seconds
+// after they lose the API server, and wait 15 s for a lost leader.
+const stepTimeout = 2 * time.Minute
+
+// eventually waits until check returns nil.
+func eventually(t *testing.T, what string, check func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), stepTimeout)
+	defer cancel()
+	began := time.Now()
+	for {
+		err := check(ctx)
+		if err == nil {
+			t.Logf("%s after %v", what, time.Since(began).Round(10*time.Millisecond))
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: not within %v: %v", what, stepTimeout, err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// namespace makes a namespace for a step and waits until pods may be made in it.
+func (c *cluster) namespace(t *testing.T, name string) {
+	t.Helper()
+	object := &core.Namespace{ObjectMeta: meta.ObjectMeta{Name: name}}
+	if _, err := c.Client.CoreV1().Namespaces().Create(t.Context(), object, meta.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the namespace has its service account", func(ctx context.Context) error {
+		_, err := c.Client.CoreV1().ServiceAccounts(name).Get(ctx, "default", meta.GetOptions{})
+		return err
+	})
+}
+
+// deployment returns a Deployment of one container, whose pods end at once when deleted.
+func deployment(name string, replicas int32) *apps.Deployment {
+	labels := map[string]string{"app": name}
+	grace := int64(0)
+	return &apps.Deployment{
+		ObjectMeta: meta.ObjectMeta{Name: name},
+		Spec: apps.DeploymentSpec{
+			Replicas: &replicas,
+			Selector: &meta.LabelSelector{MatchLabels: labels},
+			Template: core.PodTemplateSpec{
+				ObjectMeta: meta.ObjectMeta{Labels: labels},
+				Spec: core.PodSpec{
+					Containers:                    []core.Container{{Name: "main", Image: "example.org/none:1"}},
+					TerminationGracePeriodSeconds: &grace,
+				},
+			},
+		},
+	}
+}
+
+func configMap(name, value string) *core.ConfigMap {
+	return &core.ConfigMap{ObjectMeta: meta.ObjectMeta{Name: name}, Data: map[string]string{"value": value}}
+}

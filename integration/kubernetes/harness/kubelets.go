@@ -1,0 +1,220 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	coordination "k8s.io/api/coordination/v1"
+	core "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+)
+
+// leaseNamespace is where each node's heartbeat is.
+const leaseNamespace = "kube-node-lease"
+
+// leaseInterval is how often a kubelet renews its lease.
+const leaseInterval = 10 * time.Second
+
+// Kubelets does towards the API server what the kubelets of some nodes do, and
+// runs nothing: it registers the nodes, renews their leases, reports the pods
+// that are bound to them as running, and removes those that are being deleted.
+type Kubelets struct {
+	t      testing.TB
+	client kubernetes.Interface
+	stop   context.CancelFunc
+	done   sync.WaitGroup
+	names  []string
+	ips    int
+}
+
+// StartKubelets registers count nodes, which are ready when it returns, and
+// serves them until the test ends or Stop.
+func StartKubelets(t testing.TB, client kubernetes.Interface, count int) *Kubelets {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	k := &Kubelets{t: t, client: client, stop: cancel}
+	t.Cleanup(k.Stop)
+	for i := range count {
+		name := fmt.Sprintf("node-%d", i)
+		k.names = append(k.names, name)
+		if err := k.register(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.done.Go(func() { k.heartbeats(ctx) })
+	k.done.Go(func() { k.pods(ctx) })
+	return k
+}
+
+// Stop ends the service; the nodes stay registered.
+func (k *Kubelets) Stop() {
+	k.stop()
+	k.done.Wait()
+}
+
+// register makes a node, says that it is ready and makes its lease.
+func (k *Kubelets) register(ctx context.Context, name string) error {
+	node, err := k.client.CoreV1().Nodes().Create(ctx, &core.Node{
+		ObjectMeta: meta.ObjectMeta{Name: name, Labels: map[string]string{core.LabelHostname: name}},
+	}, meta.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	now := meta.Now()
+	node.Status = core.NodeStatus{
+		Capacity: core.ResourceList{
+			core.ResourceCPU: resource.MustParse("16"), core.ResourceMemory: resource.MustParse("64Gi"),
+			core.ResourcePods: resource.MustParse("110"),
+		},
+		Conditions: []core.NodeCondition{{
+			Type: core.NodeReady, Status: core.ConditionTrue, Reason: "KubeletReady",
+			LastHeartbeatTime: now, LastTransitionTime: now,
+		}},
+		NodeInfo: core.NodeSystemInfo{KubeletVersion: version, OperatingSystem: "linux", Architecture: "amd64"},
+	}
+	node.Status.Allocatable = node.Status.Capacity
+	if _, err := k.client.CoreV1().Nodes().UpdateStatus(ctx, node, meta.UpdateOptions{}); err != nil {
+		return err
+	}
+	seconds, renewed := int32(40), meta.NowMicro()
+	_, err = k.client.CoordinationV1().Leases(leaseNamespace).Create(ctx, &coordination.Lease{
+		ObjectMeta: meta.ObjectMeta{Name: name},
+		Spec:       coordination.LeaseSpec{HolderIdentity: &name, LeaseDurationSeconds: &seconds, RenewTime: &renewed},
+	}, meta.CreateOptions{})
+	return err
+}
+
+// heartbeats renews the leases. What fails is tried again at the next turn, as a
+// kubelet does; the API server may be away.
+func (k *Kubelets) heartbeats(ctx context.Context) {
+	tick := time.NewTicker(leaseInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, name := range k.names {
+			if err := k.renew(ctx, name); err != nil && ctx.Err() == nil {
+				k.t.Logf("kubelet %s: lease: %v", name, err)
+			}
+		}
+	}
+}
+
+func (k *Kubelets) renew(ctx context.Context, name string) error {
+	leases := k.client.CoordinationV1().Leases(leaseNamespace)
+	lease, err := leases.Get(ctx, name, meta.GetOptions{})
+	if err != nil {
+		return err
+	}
+	now := meta.NowMicro()
+	lease.Spec.RenewTime = &now
+	_, err = leases.Update(ctx, lease, meta.UpdateOptions{})
+	return err
+}
+
+// errEnded is that a watch was ended by the API server.
+var errEnded = errors.New("the watch has ended")
+
+// pods lists and watches all pods, and starts over whenever that fails.
+func (k *Kubelets) pods(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := k.follow(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		k.t.Logf("kubelets: starting over: %v", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+func (k *Kubelets) follow(ctx context.Context) error {
+	pods := k.client.CoreV1().Pods("")
+	list, err := pods.List(ctx, meta.ListOptions{})
+	if err != nil {
+		return err
+	}
+	for i := range list.Items {
+		if err := k.pod(ctx, &list.Items[i]); err != nil {
+			return err
+		}
+	}
+	w, err := pods.Watch(ctx, meta.ListOptions{ResourceVersion: list.ResourceVersion, AllowWatchBookmarks: true})
+	if err != nil {
+		return err
+	}
+	defer w.Stop()
+	for event := range w.ResultChan() {
+		switch event.Type {
+		case watch.Added, watch.Modified:
+			if err := k.pod(ctx, event.Object.(*core.Pod)); err != nil {
+				return err
+			}
+		case watch.Error:
+			return apierrors.FromObject(event.Object)
+		}
+	}
+	return errEnded
+}
+
+// pod brings one pod on: bound ones run, deleted ones go.
+func (k *Kubelets) pod(ctx context.Context, pod *core.Pod) error {
+	pods := k.client.CoreV1().Pods(pod.Namespace)
+	var err error
+	switch {
+	case pod.Spec.NodeName == "":
+	case pod.DeletionTimestamp != nil:
+		now := int64(0)
+		err = pods.Delete(ctx, pod.Name, meta.DeleteOptions{
+			GracePeriodSeconds: &now, Preconditions: meta.NewUIDPreconditions(string(pod.UID)),
+		})
+	case pod.Status.Phase == core.PodPending:
+		run := pod.DeepCopy()
+		k.ips++
+		k.run(run, fmt.Sprintf("10.1.%d.%d", k.ips>>8&255, k.ips&255))
+		_, err = pods.UpdateStatus(ctx, run, meta.UpdateOptions{})
+	}
+	// A pod that was changed or removed meanwhile comes again, or not.
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// run fills in the status that a kubelet reports of a pod that runs.
+func (k *Kubelets) run(pod *core.Pod, ip string) {
+	now := meta.Now()
+	pod.Status.Phase = core.PodRunning
+	pod.Status.StartTime = &now
+	pod.Status.PodIP, pod.Status.PodIPs = ip, []core.PodIP{{IP: ip}}
+	conditions := pod.Status.Conditions[:0:0]
+	for _, c := range pod.Status.Conditions {
+		if c.Type == core.PodScheduled {
+			conditions = append(conditions, c)
+		}
+	}
+	for _, kind := range []core.PodConditionType{core.PodInitialized, core.ContainersReady, core.PodReady} {
+		conditions = append(conditions, core.PodCondition{Type: kind, Status: core.ConditionTrue, LastTransitionTime: now})
+	}
+	pod.Status.Conditions = conditions
+	started := true
+	for _, c := range pod.Spec.Containers {
+		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, core.ContainerStatus{
+			Name: c.Name, Image: c.Image, ImageID: c.Image, ContainerID: "none://" + c.Name, Ready: true, Started: &started,
+			State: core.ContainerState{Running: &core.ContainerStateRunning{StartedAt: now}},
+		})
+	}
+}
