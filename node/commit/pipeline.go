@@ -31,7 +31,8 @@ const (
 	admitBytes = 4 << 20
 	// queueAdmissions bounds the batches of received ops that wait; more block in Admit.
 	queueAdmissions = 64
-	// housekeeping is how often leases are checked and heads are folded.
+	// housekeeping is how often leases are checked, heads folded and compacted
+	// history freed.
 	housekeeping = 500 * time.Millisecond
 	// foldHeads is how many heads may stand before an idle node folds them.
 	foldHeads = 16
@@ -214,6 +215,7 @@ func (p *Pipeline) run() {
 		case <-tick.C:
 			p.expireLeases()
 			p.foldWhenIdle()
+			p.view.Prune()
 		case <-p.closing:
 			p.drain()
 			return
