@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/dagtest"
 	"github.com/causeway-sync/causeway/dag/memstore"
 	"github.com/causeway-sync/causeway/identity"
@@ -288,6 +290,97 @@ func TestParseTicketRefuses(t *testing.T) {
 			t.Errorf("%s: ParseTicket = %v, %v, want ErrTicket", name, got, err)
 		} else if len(text) > 40 && strings.Contains(err.Error(), text[20:40]) {
 			t.Errorf("%s: the error repeats the ticket: %v", name, err)
+		}
+	}
+}
+
+// TestJoinerListensToItsInviterOnly has a member of the mesh, whom a fresh
+// joiner cannot know, sync with it before its inviter did.
+func TestJoinerListensToItsInviterOnly(t *testing.T) {
+	m := dagtest.New(t, 2)
+	host := openSite(t, siteConfig{mesh: m.Founding.ID(), key: m.Node(0), ops: m.Enrolled})
+	ticket := invite(t, m, host, "1", hour())
+	addr := strings.TrimSuffix(host.Addrs()[0], "/p2p/"+host.ID().String())
+	ops := []*dag.Signed{m.Founding}
+	j, err := redeemAs(t, m, ticket, "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := host.Close(); err != nil {
+		t.Fatal(err)
+	}
+	store := memstore.New()
+	if err := SaveJoined(store, j); err != nil {
+		t.Fatal(err)
+	}
+	newcomer := openSite(t, siteConfig{mesh: j.Mesh, key: m.Key("node of ann"), store: store})
+	openSite(t, siteConfig{mesh: m.Founding.ID(), key: m.Node(1), ops: m.Enrolled, peers: newcomer.Addrs()})
+	eventually(t, "the joiner refuses the member", func() bool { return newcomer.misbehaved(t, "not-enrolled") > 0 })
+	if n := newcomer.backend.graph.Len(); n != 0 {
+		t.Errorf("the joiner took %d ops from a peer it did not choose", n)
+	}
+	for _, op := range host.backend.graph.Since(nil)[1:] {
+		ops = append(ops, host.backend.ops[op.ID()])
+	}
+	back := openSite(t, siteConfig{mesh: m.Founding.ID(), key: m.Node(0), ops: ops, listen: []string{addr}})
+	eventually(t, "its inviter's return lets it in", equalHeads(back, newcomer))
+}
+
+// TestJoinGarbage has strangers send what is no request.
+func TestJoinGarbage(t *testing.T) {
+	m := dagtest.New(t, 1)
+	host := members(t, m, 1, fast)[0]
+	ticket := invite(t, m, host, "1", hour())
+	twice := &joinRequest{mesh: m.Founding.ID(), invite: ticket.Invite.Encoded(), redeem: ticket.Invite.Encoded(), enrol: ticket.Invite.Encoded()}
+	frame := func(p []byte) []byte { return append(binary.BigEndian.AppendUint32(nil, uint32(len(p))), p...) }
+	for i, test := range []struct {
+		raw    []byte
+		reason string
+	}{
+		{frame([]byte("garbage")), "malformed"},
+		{frame((&joinRequest{}).encode()), "malformed"},
+		{frame(twice.encode()), "malformed"},
+		{[]byte{0, 2, 0, 0}, "oversize"},
+		{[]byte{0, 0, 1, 0, 'x'}, "stalled"},
+	} {
+		l := newLiar(t, m.Key(fmt.Sprint("stranger ", i)), host)
+		s, err := l.NewStream(t.Context(), l.to, JoinProtocol)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Reset()
+		if _, err := s.Write(test.raw); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, test.reason, func() bool {
+			return host.log.has("peer misbehaved", "peer="+l.ID().String(), "reason="+test.reason)
+		})
+	}
+	if n := host.backend.graph.Len(); n != 1 {
+		t.Errorf("garbage made %d ops", n-1)
+	}
+}
+
+func TestNewTicketRefuses(t *testing.T) {
+	m := dagtest.New(t, 2)
+	host := members(t, m, 1, fast)[0]
+	good := invite(t, m, host, "1", hour())
+	for name, ticket := range map[string]func() (*Ticket, error){
+		"another mesh": func() (*Ticket, error) { return NewTicket(dag.ID{1}, good.Key, good.Invite, good.Addrs) },
+		"another key":  func() (*Ticket, error) { return NewTicket(good.Mesh, m.Key("x"), good.Invite, good.Addrs) },
+		"no address":   func() (*Ticket, error) { return NewTicket(good.Mesh, good.Key, good.Invite, nil) },
+		"an address that is none": func() (*Ticket, error) {
+			return NewTicket(good.Mesh, good.Key, good.Invite, []string{"127.0.0.1:1"})
+		},
+		"another's address": func() (*Ticket, error) {
+			return NewTicket(good.Mesh, good.Key, good.Invite, []string{"/ip4/127.0.0.1/tcp/1/p2p/" + testPeer(t, 1).ID.String()})
+		},
+		"no invite": func() (*Ticket, error) {
+			return NewTicket(good.Mesh, good.Key, m.Founding.Statements()[0], good.Addrs)
+		},
+	} {
+		if got, err := ticket(); got != nil || !errors.Is(err, ErrTicket) {
+			t.Errorf("%s: NewTicket = %v, %v, want ErrTicket", name, got, err)
 		}
 	}
 }

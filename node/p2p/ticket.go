@@ -61,7 +61,10 @@ func NewTicket(mesh dag.ID, key *identity.PrivateKey, invite *identity.Statement
 		}
 		t.Addrs = append(t.Addrs, bare.String())
 	}
-	return t, t.check()
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // check verifies that the parts fit together and that the invite's issuer signed it.
@@ -127,7 +130,10 @@ func ParseTicket(text string) (*Ticket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t, t.check()
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 func decodeTicket(raw []byte) (*Ticket, error) {
