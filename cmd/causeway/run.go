@@ -31,9 +31,6 @@ type usageError struct{ err error }
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-// errSilent is a failure that the command has already explained.
-var errSilent = errors.New("failed")
-
 // run executes one command line and returns the exit code. When ctx is done it
 // ends in good order.
 func run(ctx context.Context, args []string, std stdio) int {
@@ -43,9 +40,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 	if err == nil {
 		return exitOK
 	}
-	if !errors.Is(err, errSilent) {
-		fmt.Fprintln(std.err, "causeway: "+oneLine(err))
-	}
+	fmt.Fprintln(std.err, "causeway: "+oneLine(err))
 	if errors.As(err, &usageError{}) {
 		return exitUsage
 	}
