@@ -126,23 +126,16 @@ func (p *Pipeline) admitOne(s *dag.Signed) (*dag.Op, dag.Record, error) {
 	return op, dag.Record{Kind: recordOp, Payload: rec.append(nil), Ops: []dag.ID{op.ID()}}, nil
 }
 
-// add adds an op to the graph and reports a fork it exposes. The proof needs
+// add adds an op to the graph and counts the fork it exposes. The proof needs
 // no place of its own: both blocks are in the log.
 func (p *Pipeline) add(s *dag.Signed) (*dag.Op, error) {
-	known := p.graph.Forked(s.Header().Author)
 	op, forks, err := p.graph.Add(s)
-	if err != nil {
-		var refusal *dag.Refusal
-		if errors.As(err, &refusal) {
-			p.cfg.Metrics.refused.WithLabelValues(refusal.Reason.String()).Inc()
-		}
-		return nil, err
+	var refusal *dag.Refusal
+	if errors.As(err, &refusal) {
+		p.cfg.Metrics.refused.WithLabelValues(refusal.Reason.String()).Inc()
 	}
 	p.cfg.Metrics.forks.Add(float64(len(forks)))
-	if len(forks) > 0 && !known { // once per author: a forker must not fill the log
-		p.log.Warn("fork: one author signed two ops with the same predecessor", "author", op.Author(), "seq", op.Seq(), "a", forks[0].A, "b", forks[0].B)
-	}
-	return op, nil
+	return op, err
 }
 
 // supersede stops the writing of a node whose own key has written ops it does not know.

@@ -107,7 +107,7 @@ func (d *delivery) settle(ctx context.Context, way string, queue []work) {
 }
 
 // forked logs, once per author, that it signed two ops at one place. The
-// relay is not to blame; the pipeline keeps the proof.
+// relay is not to blame; the proof is the two ops, which are in the log.
 func (d *delivery) forked(author identity.PublicKey) {
 	g := d.n.backend.Graph()
 	if !g.Forked(author) {
