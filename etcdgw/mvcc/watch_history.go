@@ -27,10 +27,11 @@ func (v *View) catchUp(w *watcher, next, target int64) (events []*mvccpb.Event, 
 
 // batch collects events up to the size of a response.
 type batch struct {
-	w      *watcher
-	events []*mvccpb.Event
-	size   int
-	rev    int64 // of the last event looked at
+	w         *watcher
+	compacted int64 // at this revision and below the value before is gone
+	events    []*mvccpb.Event
+	size      int
+	rev       int64 // of the last event looked at
 }
 
 // add adds x unless its revision begins after the batch is full.
@@ -40,7 +41,7 @@ func (b *batch) add(x *version) bool {
 	}
 	b.rev = x.kv.ModRevision
 	if !b.w.filters(x) {
-		e := x.event(b.w.prevKV)
+		e := x.event(b.w.prevKV && x.kv.ModRevision > b.compacted)
 		b.size += eventSize(e)
 		b.events = append(b.events, e)
 	}
@@ -63,7 +64,7 @@ func (v *View) eventsOfKey(w *watcher, next, target int64) ([]*mvccpb.Event, int
 			versions = append(versions, x)
 		}
 	}
-	b := batch{w: w}
+	b := batch{w: w, compacted: v.compacted}
 	for _, x := range slices.Backward(versions) {
 		if !b.add(x) {
 			return b.events, x.kv.ModRevision - 1
@@ -74,7 +75,7 @@ func (v *View) eventsOfKey(w *watcher, next, target int64) ([]*mvccpb.Event, int
 
 // eventsOfRange goes through all events.
 func (v *View) eventsOfRange(w *watcher, next, target int64) ([]*mvccpb.Event, int64) {
-	b := batch{w: w}
+	b := batch{w: w, compacted: v.compacted}
 	last := next - 1
 	i := v.history.since(next)
 	for n := 0; i < v.history.next; i++ {

@@ -168,7 +168,7 @@ func TestWatchCompacted(t *testing.T) {
 		`watch -1 rev 6 created canceled "etcdserver: mvcc: required revision has been compacted"`,
 		`watch 0 rev 6 canceled "" compacted 4`,
 		`watch 1 rev 6 canceled "" compacted 4`,
-		"watch 2 rev 6 a@4=2(1) a@5=3(2) a@6=4(3)",
+		"watch 2 rev 6 a@4=2 a@5=3(2) a@6=4(3)", // what was before 4 is compacted, as in etcd
 		"watch 3 rev 6 a@4=2 a@5=3 a@6=4",
 		`watch 4 rev 6 canceled "" compacted 4`)
 }
