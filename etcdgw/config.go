@@ -46,6 +46,12 @@ type Config struct {
 	MetricsURLs []string
 	// TLS is needed by https and unixs URLs.
 	TLS TLS
+	// DisableJSONGateway leaves out the JSON gateway below /v3/.
+	DisableJSONGateway bool
+	// CORS are the origins that browsers may send requests from, HostWhitelist
+	// the host names that HTTP requests in plain text may name; "*" stands for
+	// all, which is the default of both, as in etcd.
+	CORS, HostWhitelist []string
 
 	// ClusterID, MemberID and Name identify this one-member cluster. The IDs
 	// must not be 0; Name must not be empty.
@@ -136,6 +142,12 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.ProgressNotifyInterval, DefaultProgressNotifyInterval)
 	if c.ProgressNotifyInterval > 0 {
 		c.ProgressNotifyInterval = max(c.ProgressNotifyInterval, MinProgressNotifyInterval)
+	}
+	if len(c.CORS) == 0 {
+		c.CORS = []string{"*"}
+	}
+	if len(c.HostWhitelist) == 0 {
+		c.HostWhitelist = []string{"*"}
 	}
 	setDefault(&c.Version, DefaultVersion)
 	setDefault(&c.Logger, slog.New(slog.DiscardHandler))

@@ -13,9 +13,20 @@ import (
 	"go.etcd.io/etcd/api/v3/version"
 )
 
-// httpHandler serves /health, /livez, /readyz, /version and /metrics as etcd
+// clientHandler serves HTTP on the client URLs: the pages, and below /v3/ the
+// JSON gateway.
+func (s *Server) clientHandler() http.Handler {
+	mux := http.NewServeMux()
+	if s.json != nil {
+		mux.Handle("/v3/", s.jsonHandler())
+	}
+	mux.Handle("/", s.pagesHandler())
+	return s.accessControl(mux)
+}
+
+// pagesHandler serves /health, /livez, /readyz, /version and /metrics as etcd
 // does.
-func (s *Server) httpHandler() http.Handler {
+func (s *Server) pagesHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/health", s.serveHealth)
 	mux.HandleFunc("/version", s.serveVersion)

@@ -140,13 +140,10 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestNotServed checks what an etcd has and this gateway has not: the JSON
-// gateway, and the services Lock and Election.
+// TestNotServed checks what an etcd has and this gateway has not: the services
+// Lock and Election.
 func TestNotServed(t *testing.T) {
 	s := newSite(t)
-	if code, _ := get(t, s.server.URLs()[0]+"/v3/kv/range"); code != http.StatusNotFound {
-		t.Errorf("GET /v3/kv/range = %d, want 404", code)
-	}
 	for _, method := range []string{"/v3lockpb.Lock/Lock", "/v3electionpb.Election/Leader"} {
 		err := s.conn.Invoke(testContext(t), method, &pb.RangeRequest{}, &pb.RangeResponse{})
 		if status.Code(err) != codes.Unimplemented {

@@ -23,7 +23,7 @@ const (
 	// httpIdleTimeout that for the next request of a connection.
 	httpHeaderTimeout = 10 * time.Second
 	httpIdleTimeout   = 2 * time.Minute
-	// httpMaxHeaderBytes is ample for the GET requests that are served.
+	// httpMaxHeaderBytes is ample for the requests that are served.
 	httpMaxHeaderBytes = 16 * 1024
 )
 
@@ -36,7 +36,9 @@ type Server struct {
 	metrics *metrics
 
 	grpc     *grpc.Server
-	http     *http.Server
+	json     *jsonGateway // nil if it is not served
+	http     *http.Server // of the client URLs
+	pages    *http.Server // of the metrics URLs
 	sniffers []*sniffer
 	extra    []*boundListener // HTTP only
 
@@ -94,14 +96,26 @@ func Listen(ctx context.Context, cfg Config, b Backend) (*Server, error) {
 	}
 	s.grpc = s.newGRPC(codec)
 	m.addMethods(s.grpc.GetServiceInfo())
-	s.http = &http.Server{
-		Handler:           s.httpHandler(),
+	if !cfg.DisableJSONGateway {
+		if s.json, err = newJSONGateway(); err != nil {
+			s.closeListeners()
+			return nil, err
+		}
+	}
+	s.pages = s.newHTTP(s.pagesHandler())
+	s.http = s.newHTTP(s.clientHandler())
+	s.http.ConnContext = withTLSState
+	return s, nil
+}
+
+func (s *Server) newHTTP(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
 		ReadHeaderTimeout: httpHeaderTimeout,
 		IdleTimeout:       httpIdleTimeout,
 		MaxHeaderBytes:    httpMaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	return s, nil
 }
 
 // newGRPC returns the gRPC server. Its buffer and window sizes and its way of
@@ -165,10 +179,13 @@ func (s *Server) Serve() error {
 	for _, l := range s.extra {
 		g.Go(func() error {
 			if l.tls != nil {
-				return s.unlessStopping(s.http.Serve(tls.NewListener(l, httpOnly(l.tls))))
+				return s.unlessStopping(s.pages.Serve(tls.NewListener(l, httpOnly(l.tls))))
 			}
-			return s.unlessStopping(s.http.Serve(l))
+			return s.unlessStopping(s.pages.Serve(l))
 		})
+	}
+	if s.json != nil {
+		g.Go(func() error { return s.unlessStopping(s.grpc.Serve(s.json.inner)) })
 	}
 	g.Go(func() error {
 		select {
@@ -195,6 +212,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	var graceful sync.WaitGroup
 	graceful.Go(s.grpc.GracefulStop)
 	graceful.Go(func() { _ = s.http.Shutdown(ctx) })
+	graceful.Go(func() { _ = s.pages.Shutdown(ctx) })
 	finished := make(chan struct{})
 	go func() {
 		graceful.Wait()
@@ -207,8 +225,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = ctx.Err()
 		s.grpc.Stop()
 		_ = s.http.Close()
+		_ = s.pages.Close()
 		<-finished
 	}
+	s.json.close()
 	s.serving.Wait()
 	s.streams.Wait()
 	return err
@@ -220,6 +240,8 @@ func (s *Server) abort() {
 	s.closeListeners()
 	s.grpc.Stop()
 	_ = s.http.Close()
+	_ = s.pages.Close()
+	s.json.close()
 }
 
 func (s *Server) closeListeners() {
