@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 )
 
@@ -35,7 +37,13 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 	}
 	buildDir = dir
 	bin := filepath.Join(dir, "causeway")
-	out, err := exec.Command("go", "build", "-o", bin, "github.com/causeway-sync/causeway/cmd/causeway").CombinedOutput()
+	build := exec.Command("go", "build", "-o", bin, "github.com/causeway-sync/causeway/cmd/causeway")
+	// From here, so that tests of other modules get the command as users do, with
+	// the dependencies of the root module.
+	if _, here, _, ok := runtime.Caller(0); ok {
+		build.Dir = filepath.Dir(here)
+	}
+	out, err := build.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
@@ -156,7 +164,9 @@ func (n *Node) Dial() {
 	n.t.Helper()
 	n.hangUp()
 	conn, err := grpc.NewClient("passthrough:///"+n.Client, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30)))
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30)),
+		// gRPC would wait a second after finding that the node does not listen yet.
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 10 * time.Millisecond, Multiplier: 1, MaxDelay: 10 * time.Millisecond}, MinConnectTimeout: time.Second}))
 	if err != nil {
 		n.t.Fatal(err)
 	}
