@@ -23,15 +23,21 @@ type Authorizer interface {
 // Evaluate evaluates a request at the head and applies what it does. The
 // request is one of *pb.PutRequest, *pb.DeleteRangeRequest, *pb.TxnRequest,
 // *pb.CompactionRequest, *pb.LeaseGrantRequest, *pb.LeaseRevokeRequest and
-// *ExpireRequest; it and its bytes are kept. The response is etcd's, with only
+// *ExpireRequest, or a *Guarded of one of these; it and its bytes are kept. The response is etcd's, with only
 // the revision set in its header. The change is nil if nothing changed. A nil
 // auth allows everything; now moves leases only.
 //
 // An error is one of package rpctypes, or ErrUnknownRequest, and means that
 // nothing was applied. Besides etcd's own reasons, ErrGRPCRequestTooLarge says
 // that no operation could carry the change, and ErrGRPCPermissionDenied that
-// auth refuses it.
+// auth refuses it. The error of a guard is passed on.
 func (v *View) Evaluate(req proto.Message, auth Authorizer, now time.Time) (proto.Message, *Change, error) {
+	if g, ok := req.(*Guarded); ok {
+		if err := g.Check(v.leases.attachedKeys); err != nil {
+			return nil, nil, err
+		}
+		req = g.Message
+	}
 	var resp proto.Message
 	var err error
 	e := execution{v: v, rev: v.head + 1}

@@ -89,6 +89,22 @@ func (s *WatchStream) Watch(ctx context.Context, r *pb.WatchCreateRequest) error
 	return nil
 }
 
+// Refuse answers a create that is refused for a reason the view does not know:
+// created and canceled at once, in its place among the answers. With maxControl
+// answers waiting it blocks. Errors: ErrStreamClosed, and ctx's.
+func (s *WatchStream) Refuse(ctx context.Context, reason string) error {
+	if err := s.lockWithRoom(ctx); err != nil {
+		return err
+	}
+	defer s.hub.mu.Unlock()
+	s.control = append(s.control, &pb.WatchResponse{
+		Header:  &pb.ResponseHeader{Revision: s.hub.view.Revision()},
+		WatchId: noWatch, Created: true, Canceled: true, CancelReason: reason,
+	})
+	s.notify()
+	return nil
+}
+
 // watcher makes the watcher that r asks for.
 func (s *WatchStream) watcher(r *pb.WatchCreateRequest) (*watcher, error) {
 	if r.StartRevision < 0 {
