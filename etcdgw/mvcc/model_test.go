@@ -135,11 +135,11 @@ func (m *model) rangeAt(r *pb.RangeRequest, current, compacted int64, state map[
 }
 
 func (m *model) checkPut(r *pb.PutRequest) error {
-	if (r.IgnoreValue || r.IgnoreLease) && m.states[m.rev][string(r.Key)] == nil {
-		return rpctypes.ErrGRPCKeyNotFound
-	}
 	if _, ok := m.leases[r.Lease]; r.Lease != 0 && !ok {
 		return rpctypes.ErrGRPCLeaseNotFound
+	}
+	if (r.IgnoreValue || r.IgnoreLease) && m.states[m.rev][string(r.Key)] == nil {
+		return rpctypes.ErrGRPCKeyNotFound
 	}
 	return nil
 }

@@ -13,8 +13,12 @@ func (v *View) evaluatePut(e *execution, r *pb.PutRequest, auth Authorizer) (*pb
 	return e.evaluatePut(r), nil
 }
 
-// checkPut checks a put against the head before anything is applied.
+// checkPut checks a put against the head before anything is applied, the lease
+// first, as etcd does.
 func (v *View) checkPut(r *pb.PutRequest, b *budget) error {
+	if r.Lease != 0 && !v.leases.granted(r.Lease) {
+		return rpctypes.ErrGRPCLeaseNotFound
+	}
 	size := len(r.Value)
 	if r.IgnoreValue || r.IgnoreLease {
 		old := v.visible(r.Key)
@@ -24,9 +28,6 @@ func (v *View) checkPut(r *pb.PutRequest, b *budget) error {
 		if r.IgnoreValue {
 			size = len(old.kv.Value)
 		}
-	}
-	if r.Lease != 0 && !v.leases.granted(r.Lease) {
-		return rpctypes.ErrGRPCLeaseNotFound
 	}
 	return b.key(r.Key, size)
 }

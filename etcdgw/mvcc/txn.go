@@ -119,9 +119,7 @@ func (v *View) checkBranch(s *snapshot, b *branch, budget *budget) error {
 		var err error
 		switch t := op.GetRequest().(type) {
 		case *pb.RequestOp_RequestRange:
-			if t.RequestRange.GetRevision() != 0 {
-				_, err = resolve(t.RequestRange.Revision, s.revision, s.compacted)
-			}
+			err = s.checkRevision(t.RequestRange.GetRevision())
 		case *pb.RequestOp_RequestPut:
 			err = v.checkPut(t.RequestPut, budget)
 		case *pb.RequestOp_RequestDeleteRange:
@@ -137,6 +135,17 @@ func (v *View) checkBranch(s *snapshot, b *branch, budget *budget) error {
 		}
 	}
 	return nil
+}
+
+// checkRevision checks the revision of a range in a transaction. A range by
+// itself takes every negative one for the present; within a transaction etcd
+// finds it compacted, but for -1 while nothing is.
+func (s *snapshot) checkRevision(rev int64) error {
+	if rev < 0 && (s.compacted > 0 || rev < -1) {
+		return rpctypes.ErrGRPCCompacted
+	}
+	_, err := resolve(rev, s.revision, s.compacted)
+	return err
 }
 
 // branch applies a branch that was checked; each operation sees those before it.
@@ -226,6 +235,9 @@ func (s *snapshot) read(ctx context.Context, b *branch) (*pb.TxnResponse, error)
 	for i, op := range b.ops {
 		switch t := op.GetRequest().(type) {
 		case *pb.RequestOp_RequestRange:
+			if err := s.checkRevision(t.RequestRange.GetRevision()); err != nil {
+				return nil, err
+			}
 			r, err := s.rangeKeys(ctx, t.RequestRange)
 			if err != nil {
 				return nil, err

@@ -64,8 +64,10 @@ func TestAllOrNothing(t *testing.T) {
 		"permission for a range":     {drop("a/", "b/2"), narrow("a/"), rpctypes.ErrGRPCPermissionDenied},
 		"lease":                      {op(leased("a/2", 5)), nil, rpctypes.ErrGRPCLeaseNotFound},
 		"ignore_value":               {op(&pb.PutRequest{Key: []byte("x"), IgnoreValue: true}), nil, rpctypes.ErrGRPCKeyNotFound},
+		"lease before ignore_value":  {op(&pb.PutRequest{Key: []byte("x"), IgnoreValue: true, Lease: 5}), nil, rpctypes.ErrGRPCLeaseNotFound},
 		"ignore_lease":               {op(&pb.PutRequest{Key: []byte("x"), IgnoreLease: true}), nil, rpctypes.ErrGRPCKeyNotFound},
 		"future":                     {&pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: at("a", 4)}}, nil, rpctypes.ErrGRPCFutureRev},
+		"far below the beginning":    {&pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: at("a", -2)}}, nil, rpctypes.ErrGRPCCompacted},
 		"nothing":                    {&pb.RequestOp{}, nil, rpctypes.ErrGRPCKeyNotFound},
 		"too large for an operation": {nested(op(&pb.PutRequest{Key: []byte("x"), Value: big}), op(&pb.PutRequest{Key: []byte("y"), Value: big})), nil, rpctypes.ErrGRPCRequestTooLarge},
 	} {
