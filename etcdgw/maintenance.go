@@ -89,10 +89,14 @@ func (s *maintenanceServer) HashKV(ctx context.Context, r *pb.HashKVRequest) (*p
 	if hashed == 0 {
 		hashed = at
 	}
+	compacted := s.view.CompactRevision()
+	if compacted == 0 {
+		compacted = -1 // as etcd says that nothing is
+	}
 	return &pb.HashKVResponse{
 		Header:          s.header(at),
 		Hash:            sum,
-		CompactRevision: s.view.CompactRevision(),
+		CompactRevision: compacted,
 		HashRevision:    hashed,
 	}, nil
 }
@@ -105,6 +109,7 @@ func (s *maintenanceServer) hashKeys(ctx context.Context, revision int64) (sum u
 		return 0, 0, err
 	}
 	h := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	h.Write([]byte("key")) // as etcd begins; the hash of nothing is not 0
 	for _, kv := range resp.Kvs {
 		hashKeyValue(h, kv)
 	}

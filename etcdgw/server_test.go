@@ -250,6 +250,9 @@ func TestHashKV(t *testing.T) {
 		}
 		return resp
 	}
+	if empty := hash(0); empty.Hash == 0 || empty.CompactRevision != -1 {
+		t.Errorf("HashKV of nothing = %v, want a hash and compact revision -1, as etcd's", empty)
+	}
 	rev := s.put(t, "a", "1")
 	before := hash(0)
 	s.put(t, "a", "2")
