@@ -78,13 +78,14 @@ func (s *WatchStream) Watch(ctx context.Context, r *pb.WatchCreateRequest) error
 	resp.WatchId = w.id
 	s.watchers[w.id] = w
 	h.index.add(w)
+	start := fromEmpty(r.StartRevision, h.published, h.compacted)
 	switch {
-	case r.StartRevision == 0:
+	case start == 0:
 		w.next = now + 1
-	case r.StartRevision <= h.published || foreign(r.StartRevision, h.published):
-		w.lag(r.StartRevision)
+	case start <= h.published || foreign(start, h.published):
+		w.lag(start)
 	default:
-		w.next = r.StartRevision
+		w.next = start
 	}
 	return nil
 }

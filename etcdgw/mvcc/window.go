@@ -8,6 +8,18 @@ import (
 // (docs/view.md, "Windows").
 func foreign(rev, current int64) bool { return rev>>windowBits != current>>windowBits }
 
+// fromEmpty returns the revision from which a watch that asks for start is
+// served. An etcd begins at revision 1 without keys, so to start at 1 or 2 is to
+// ask for all that ever happened. A window that began without keys and is not
+// compacted has that, from its first revision on.
+func fromEmpty(start, current, compacted int64) int64 {
+	base := current &^ (1<<windowBits - 1)
+	if base > 0 && (start == 1 || start == 2) && compacted <= base {
+		return base + 1
+	}
+	return start
+}
+
 // OpenWindow begins another revision window: the keys visible at the head get
 // the revisions base+1, base+2, … in the order of the keys, each as if created
 // with it, and everything before the last of them is compacted. Watches end as

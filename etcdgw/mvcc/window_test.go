@@ -129,3 +129,27 @@ func TestOpenWindowWhereItIs(t *testing.T) {
 		t.Errorf("Range at 1 = %v, want %v", err, rpctypes.ErrGRPCCompacted)
 	}
 }
+
+// TestWatchFromEmpty checks that a watch of all that ever happened, as an etcd
+// that began empty has it, is served by a window that began empty.
+func TestWatchFromEmpty(t *testing.T) {
+	const base = 5 << windowBits
+	v := New(Config{})
+	v.OpenWindow(base)
+	v.Publish()
+	s := v.NewWatchStream()
+	defer s.Close()
+	watch(t, s, create("a", "", 1)) // before there is anything
+	must[*pb.PutResponse](t, v, put("a", "1"))
+	must[*pb.PutResponse](t, v, put("a", "2"))
+	watch(t, s, create("a", "", 2))
+	watch(t, s, create("a", "", 3)) // the first write of another window
+	events := fmt.Sprintf("a@%d=1 a@%d=2", base+1, base+2)
+	expectAny(t, s, fmt.Sprintf("watch 0 rev %d created", base), fmt.Sprintf("watch 1 rev %d created", base+2), fmt.Sprintf("watch 2 rev %d created", base+2),
+		fmt.Sprintf("watch 0 rev %d %s", base+2, events),
+		fmt.Sprintf("watch 1 rev %d %s", base+2, events),
+		fmt.Sprintf(`watch 2 rev %d canceled "" compacted %d`, base+2, base))
+	must[*pb.CompactionResponse](t, v, &pb.CompactionRequest{Revision: base + 1})
+	watch(t, s, create("a", "", 1))
+	expect(t, s, fmt.Sprintf("watch 3 rev %d created", base+2), fmt.Sprintf(`watch 3 rev %d canceled "" compacted %d`, base+2, base+1))
+}
