@@ -33,7 +33,8 @@ var graph = map[string][]string{
 	"dag/reconcile": {"dag", "identity", "identity/dagcbor"},
 
 	"etcdgw/mvcc": {"dag", "identity", "identity/dagcbor"},
-	"etcdgw":      {"etcdgw/mvcc", "dag"},
+	"etcdgw/auth": {},
+	"etcdgw":      {"etcdgw/auth", "etcdgw/mvcc", "dag"},
 
 	"node/commit": {"dag", "etcdgw/mvcc", "identity", "identity/dagcbor"},
 	"node/p2p":    {"dag", "dag/reconcile", "identity", "identity/dagcbor"},

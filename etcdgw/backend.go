@@ -13,7 +13,7 @@ import (
 type Backend interface {
 	// Submit evaluates one write: *pb.PutRequest, *pb.DeleteRangeRequest,
 	// *pb.TxnRequest, *pb.CompactionRequest, *pb.LeaseGrantRequest or
-	// *pb.LeaseRevokeRequest. When it returns without an error the write is
+	// *pb.LeaseRevokeRequest, or a *mvcc.Guarded of one of these. When it returns without an error the write is
 	// durable and published in View. Its errors are gRPC status errors (those of
 	// rpctypes), context errors, or are shown to the client with code Unknown.
 	// The request is not changed after the call and its bytes may be kept.

@@ -27,7 +27,7 @@ func (s *clusterServer) MemberList(context.Context, *pb.MemberListRequest) (*pb.
 }
 
 // MemberAdd implements Cluster: refused.
-func (s *clusterServer) MemberAdd(_ context.Context, r *pb.MemberAddRequest) (*pb.MemberAddResponse, error) {
+func (s *clusterServer) MemberAdd(ctx context.Context, r *pb.MemberAddRequest) (*pb.MemberAddResponse, error) {
 	if len(r.PeerURLs) == 0 {
 		return nil, rpctypes.ErrGRPCMemberBadURLs
 	}
@@ -35,6 +35,13 @@ func (s *clusterServer) MemberAdd(_ context.Context, r *pb.MemberAddRequest) (*p
 		if _, err := parseURL(url); err != nil {
 			return nil, rpctypes.ErrGRPCMemberBadURLs
 		}
+	}
+	by, err := s.caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.auth.CheckAdmin(by); err != nil {
+		return nil, err
 	}
 	return nil, rpctypes.ErrGRPCNotCapable
 }

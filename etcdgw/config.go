@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/causeway-sync/causeway/etcdgw/auth"
 )
 
 // Defaults of [Config]; those that etcd has are etcd's.
@@ -60,6 +63,14 @@ type Config struct {
 	// Version is the etcd version to report, as "3.6.8". Clients decide by it
 	// what they may ask for.
 	Version string
+
+	// AuthStorage keeps users and roles. Default: they live as long as the server.
+	AuthStorage auth.Storage
+	// BcryptCost is the cost of hashing passwords, from 4 to 31. Default: 10.
+	BcryptCost int
+	// AuthTokenTTL is how long a token of a user lasts after its last use.
+	// Default: auth.DefaultTokenTTL.
+	AuthTokenTTL time.Duration
 
 	// MaxRequestBytes bounds one write, MaxTxnOps the operations in it.
 	MaxRequestBytes int
@@ -124,6 +135,10 @@ func (c Config) Validate() error {
 		return fail("the member has no name")
 	case c.MaxRequestBytes < 0 || c.MaxRequestBytes > math.MaxInt32-grpcOverheadBytes:
 		return fail("max request bytes %d out of range", c.MaxRequestBytes)
+	case c.BcryptCost != 0 && (c.BcryptCost < bcrypt.MinCost || c.BcryptCost > bcrypt.MaxCost):
+		return fail("bcrypt cost %d is not between %d and %d", c.BcryptCost, bcrypt.MinCost, bcrypt.MaxCost)
+	case c.AuthTokenTTL < 0:
+		return fail("auth token TTL %v is negative", c.AuthTokenTTL)
 	case c.MaxTxnOps < 0:
 		return fail("max txn ops %d out of range", c.MaxTxnOps)
 	case c.KeepAliveMinTime < 0 || c.KeepAliveInterval < 0 || c.KeepAliveTimeout < 0 || c.ProgressNotifyInterval < 0:

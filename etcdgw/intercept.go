@@ -18,6 +18,9 @@ func (s *Server) interceptUnary(ctx context.Context, req any, info *grpc.UnarySe
 	var resp any
 	err := s.admit(ctx, m, false)
 	if err == nil {
+		err = toStatus(s.admitCaller(ctx, info.FullMethod, req))
+	}
+	if err == nil {
 		resp, err = handler(ctx, req)
 		err = toStatus(err)
 	}
@@ -34,6 +37,9 @@ func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.S
 	m := s.metrics.methods[info.FullMethod]
 	m.started.Inc()
 	err := s.admit(stream.Context(), m, true)
+	if err == nil {
+		err = toStatus(s.admitCaller(stream.Context(), info.FullMethod, nil))
+	}
 	if err == nil {
 		err = toStatus(handler(srv, &countedStream{stream, m}))
 	}

@@ -6,6 +6,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/causeway-sync/causeway/etcdgw/auth"
 	"github.com/causeway-sync/causeway/etcdgw/mvcc"
 )
 
@@ -21,7 +22,9 @@ func (s *kvServer) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResp
 	if err := checkRange(r); err != nil {
 		return nil, err
 	}
-	resp, err := s.view.Range(ctx, r)
+	resp, err := read(ctx, s.Server,
+		func(by auth.Info) error { return s.auth.CheckRange(by, r.Key, r.RangeEnd) },
+		func() (*pb.RangeResponse, error) { return s.view.Range(ctx, r) })
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +66,9 @@ func (s *kvServer) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, 
 	var resp *pb.TxnResponse
 	var err error
 	if mvcc.ReadOnly(r) {
-		resp, err = s.view.ReadTxn(ctx, r)
+		resp, err = read(ctx, s.Server,
+			func(by auth.Info) error { return s.auth.CheckTxn(by, r, s.leaseKeys) },
+			func() (*pb.TxnResponse, error) { return s.view.ReadTxn(ctx, r) })
 	} else {
 		resp, err = submit[*pb.TxnResponse](ctx, s.Server, r)
 	}
@@ -85,13 +90,18 @@ func (s *kvServer) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.Co
 	return resp, nil
 }
 
-// submit hands a write of admissible size to the backend.
+// submit hands a write of admissible size to the backend, to be evaluated if the
+// caller may make it.
 func submit[Resp proto.Message](ctx context.Context, s *Server, req proto.Message) (Resp, error) {
 	var none Resp
+	guarded, err := s.guarded(ctx, req)
+	if err != nil {
+		return none, err
+	}
 	if err := checkSize(req, s.cfg.MaxRequestBytes); err != nil {
 		return none, err
 	}
-	resp, err := s.backend.Submit(ctx, req)
+	resp, err := s.backend.Submit(ctx, guarded)
 	if err != nil {
 		return none, err
 	}

@@ -106,7 +106,7 @@ func TestErrors(t *testing.T) {
 			}
 			return err
 		}, codes.Unimplemented, "causeway: snapshots are not served"},
-		{"auth", call(auth.AuthStatus, &pb.AuthStatusRequest{}), codes.Unimplemented, "method AuthStatus not implemented"},
+		{"authenticate", call(auth.Authenticate, &pb.AuthenticateRequest{Name: "root", Password: "x"}), codes.FailedPrecondition, "etcdserver: authentication is not enabled"},
 		{"unknown method", func() error {
 			return s.conn.Invoke(ctx, "/etcdserverpb.KV/Unheard", &pb.RangeRequest{}, &pb.RangeResponse{})
 		}, codes.Unimplemented, "unknown method Unheard for service etcdserverpb.KV"},

@@ -6,6 +6,9 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"github.com/causeway-sync/causeway/etcdgw/auth"
+	"github.com/causeway-sync/causeway/etcdgw/mvcc"
 )
 
 // leaseServer serves the Lease service. Leases live on this node alone.
@@ -51,7 +54,7 @@ func (s *leaseServer) LeaseKeepAlive(stream pb.Lease_LeaseKeepAliveServer) error
 			// The revision is taken first: were the lease to end just after, the
 			// client must not see it alive at the revision that ended it.
 			resp := &pb.LeaseKeepAliveResponse{Header: s.header(s.view.Revision()), ID: r.msg.ID}
-			ttl, err := s.view.KeepAlive(r.msg.ID, s.cfg.Now())
+			ttl, err := s.renew(ctx, r.msg.ID)
 			switch {
 			case err == nil:
 				resp.TTL = ttl
@@ -70,11 +73,31 @@ func (s *leaseServer) LeaseKeepAlive(stream pb.Lease_LeaseKeepAliveServer) error
 	}
 }
 
+// renew renews a lease of whose keys the caller may write all.
+func (s *leaseServer) renew(ctx context.Context, id int64) (int64, error) {
+	by, err := s.caller(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.auth.CheckKnown(by); err != nil {
+		return 0, err
+	}
+	if err := s.auth.CheckLease(by, id, true, s.leaseKeys); err != nil {
+		return 0, err
+	}
+	return s.view.KeepAlive(id, s.cfg.Now())
+}
+
 // LeaseTimeToLive implements Lease. The time to live of a lease that does not
 // exist is -1.
-func (s *leaseServer) LeaseTimeToLive(_ context.Context, r *pb.LeaseTimeToLiveRequest) (*pb.LeaseTimeToLiveResponse, error) {
+func (s *leaseServer) LeaseTimeToLive(ctx context.Context, r *pb.LeaseTimeToLiveRequest) (*pb.LeaseTimeToLiveResponse, error) {
 	resp := &pb.LeaseTimeToLiveResponse{Header: s.header(s.view.Revision()), ID: r.ID}
-	st, err := s.view.LeaseTimeToLive(r.ID, r.Keys, s.cfg.Now())
+	st, err := read(ctx, s.Server, func(by auth.Info) error {
+		if !r.Keys {
+			return nil
+		}
+		return s.auth.CheckLease(by, r.ID, false, s.leaseKeys)
+	}, func() (mvcc.LeaseStatus, error) { return s.view.LeaseTimeToLive(r.ID, r.Keys, s.cfg.Now()) })
 	switch {
 	case err == nil:
 		resp.TTL, resp.GrantedTTL, resp.Keys = int64(st.Remaining.Seconds()), st.GrantedTTL, st.Keys
@@ -87,10 +110,21 @@ func (s *leaseServer) LeaseTimeToLive(_ context.Context, r *pb.LeaseTimeToLiveRe
 }
 
 // LeaseLeases implements Lease: the one that runs out first comes first.
-func (s *leaseServer) LeaseLeases(context.Context, *pb.LeaseLeasesRequest) (*pb.LeaseLeasesResponse, error) {
+func (s *leaseServer) LeaseLeases(ctx context.Context, _ *pb.LeaseLeasesRequest) (*pb.LeaseLeasesResponse, error) {
 	resp := &pb.LeaseLeasesResponse{Header: s.header(s.view.Revision())}
-	for _, l := range s.view.Leases(s.cfg.Now()) {
+	leases := s.view.Leases(s.cfg.Now())
+	for _, l := range leases {
 		resp.Leases = append(resp.Leases, &pb.LeaseStatus{ID: l.ID})
 	}
-	return resp, nil
+	return read(ctx, s.Server, func(by auth.Info) error {
+		if err := s.auth.CheckKnown(by); err != nil {
+			return err
+		}
+		for _, l := range leases {
+			if err := s.auth.CheckLease(by, l.ID, false, s.leaseKeys); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func() (*pb.LeaseLeasesResponse, error) { return resp, nil })
 }

@@ -35,6 +35,14 @@ func (s *kvServer) RangeStream(r *pb.RangeRequest, stream pb.KV_RangeStreamServe
 	if err := checkRangeStream(r); err != nil {
 		return err
 	}
+	ctx := stream.Context()
+	by, err := s.caller(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.auth.CheckRange(by, r.Key, r.RangeEnd); err != nil {
+		return err
+	}
 	left := r.Limit
 	if left <= 0 || r.CountOnly {
 		left = math.MaxInt64
@@ -43,8 +51,11 @@ func (s *kvServer) RangeStream(r *pb.RangeRequest, stream pb.KV_RangeStreamServe
 	var first *pb.RangeResponse // its header and count hold for all
 	for {
 		r.Limit = chunk
-		resp, err := s.view.Range(stream.Context(), r)
+		resp, err := s.view.Range(ctx, r)
 		if err != nil {
+			return err
+		}
+		if err := s.auth.CheckCurrent(by); err != nil {
 			return err
 		}
 		if first == nil {

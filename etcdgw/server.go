@@ -15,6 +15,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 
+	"github.com/causeway-sync/causeway/etcdgw/auth"
 	"github.com/causeway-sync/causeway/etcdgw/mvcc"
 )
 
@@ -34,6 +35,7 @@ type Server struct {
 	view    *mvcc.View
 	log     *slog.Logger
 	metrics *metrics
+	auth    *auth.Store
 
 	grpc     *grpc.Server
 	json     *jsonGateway // nil if it is not served
@@ -71,8 +73,14 @@ func Listen(ctx context.Context, cfg Config, b Backend) (*Server, error) {
 			return nil, err
 		}
 	}
+	users, err := auth.Open(auth.Config{
+		Storage: cfg.AuthStorage, BcryptCost: cfg.BcryptCost, TokenTTL: cfg.AuthTokenTTL, Now: cfg.Now, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
-		cfg: cfg, backend: b, view: b.View(), log: cfg.Logger, metrics: m,
+		cfg: cfg, backend: b, view: b.View(), log: cfg.Logger, metrics: m, auth: users,
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	for _, url := range cfg.ClientURLs {
@@ -140,7 +148,7 @@ func (s *Server) newGRPC(codec *countedCodec) *grpc.Server {
 	pb.RegisterLeaseServer(g, &leaseServer{Server: s})
 	pb.RegisterMaintenanceServer(g, &maintenanceServer{Server: s})
 	pb.RegisterClusterServer(g, &clusterServer{Server: s})
-	pb.RegisterAuthServer(g, pb.UnimplementedAuthServer{})
+	pb.RegisterAuthServer(g, &authServer{Server: s})
 	healthpb.RegisterHealthServer(g, &healthServer{Server: s})
 	return g
 }

@@ -95,7 +95,11 @@ func (w *watchStream) receive(ctx context.Context) error {
 				idle:     true,
 			})
 			w.mu.Unlock()
-			err = w.watches.Watch(ctx, r.CreateRequest)
+			if reason := w.refusal(ctx, r.CreateRequest); reason != "" {
+				err = w.watches.Refuse(ctx, reason)
+			} else {
+				err = w.watches.Watch(ctx, r.CreateRequest)
+			}
 		case *pb.WatchRequest_CancelRequest:
 			// A watch that does not exist may have ended meanwhile.
 			err = w.watches.Cancel(ctx, r.CancelRequest.GetWatchId())
@@ -113,6 +117,26 @@ func (w *watchStream) receive(ctx context.Context) error {
 			return nil // the stream is being closed
 		}
 	}
+}
+
+// refusal says why the caller may not watch what it asks for, "" if it may. As
+// in etcd that is looked at once, when the watch is created.
+func (w *watchStream) refusal(ctx context.Context, r *pb.WatchCreateRequest) string {
+	if r.StartRevision < 0 {
+		return "" // refused by the view, whoever asks
+	}
+	by, err := w.caller(ctx)
+	if err == nil {
+		key := r.Key
+		if len(key) == 0 {
+			key = []byte{0}
+		}
+		err = w.auth.CheckRange(by, key, r.RangeEnd)
+	}
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // send sends what the view has for the client until ctx is done.
