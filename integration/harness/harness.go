@@ -218,6 +218,9 @@ func (n *Node) Stop() {
 	n.cmd = nil
 }
 
+// PID returns the ID of the running process.
+func (n *Node) PID() int { return n.cmd.Process.Pid }
+
 // Log returns what the node has printed.
 func (n *Node) Log() string { return n.log.tail(1 << 20) }
 
