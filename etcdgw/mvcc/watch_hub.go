@@ -112,13 +112,14 @@ func (h *hub) hand(x *version) {
 	clear(h.found)
 }
 
-// event returns x as an event.
+// event returns x as an event. As in etcd a creation has no previous value, also
+// if its transaction deleted one.
 func (x *version) event(prevKV bool) *mvccpb.Event {
 	e := &mvccpb.Event{Kv: &x.kv}
 	if x.tombstone() {
 		e.Type = mvccpb.Event_DELETE
 	}
-	if prevKV {
+	if prevKV && x.kv.CreateRevision != x.kv.ModRevision {
 		if p := x.before(); p != nil {
 			e.PrevKv = &p.kv
 		}

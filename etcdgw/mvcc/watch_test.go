@@ -173,6 +173,21 @@ func TestWatchCompacted(t *testing.T) {
 		`watch 4 rev 6 canceled "" compacted 4`)
 }
 
+// TestWatchMadeAnew: what a transaction deletes and puts again is a creation.
+func TestWatchMadeAnew(t *testing.T) {
+	v := New(Config{})
+	s := v.NewWatchStream()
+	defer s.Close()
+	must[*pb.PutResponse](t, v, put("a", "1"))
+	watch(t, s, &pb.WatchCreateRequest{Key: []byte("a"), PrevKv: true})
+	must[*pb.TxnResponse](t, v, &pb.TxnRequest{Success: []*pb.RequestOp{
+		{Request: &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: del("a", "\x00")}},
+		{Request: &pb.RequestOp_RequestPut{RequestPut: put("a", "2")}},
+	}})
+	watch(t, s, &pb.WatchCreateRequest{Key: []byte("a"), PrevKv: true, StartRevision: 3})
+	expect(t, s, "watch 0 rev 2 created", "watch 1 rev 3 created", "watch 0 rev 3 a@3(1) a@3=2", "watch 1 rev 3 a@3(1) a@3=2")
+}
+
 func TestWatchFallsBehind(t *testing.T) {
 	v := New(Config{})
 	s := v.NewWatchStream()
