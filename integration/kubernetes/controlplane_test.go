@@ -13,7 +13,7 @@ func TestControlPlane(t *testing.T) {
 	store := harness.NewCauseway(t, logs)
 	store.Start()
 	c := &cluster{store: store, ControlPlane: harness.StartControlPlane(t, logs, store.Endpoint,
-		"--event-ttl=5s", "--etcd-compaction-interval=10s")}
+		"--event-ttl="+eventTTL.String(), "--etcd-compaction-interval="+compactionInterval.String())}
 	harness.StartKubelets(t, c.Client, 3)
 
 	steps := []struct {
@@ -21,6 +21,17 @@ func TestControlPlane(t *testing.T) {
 		run  func(*testing.T, *cluster)
 	}{
 		{"Deployment", testDeployment},
+		{"Objects", testObjects},
+		{"Conflicts", testConflicts},
+		{"LargeObjects", testLargeObjects},
+		{"CustomResources", testCustomResources},
+		{"Watches", testWatches},
+		{"Paging", testPaging},
+		{"Compaction", testCompaction},
+		{"Events", testEvents},
+		{"NamespaceDeletion", testNamespaceDeletion},
+		{"APIServerKilled", testAPIServerKilled},
+		{"NodeKilled", testNodeKilled},
 	}
 	for _, step := range steps {
 		if !t.Run(step.name, func(t *testing.T) { step.run(t, c) }) {

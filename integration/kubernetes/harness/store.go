@@ -1,8 +1,11 @@
 package harness
 
 import (
+	"bytes"
 	"context"
 	"net"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,9 +26,53 @@ type Store struct {
 	Dir string
 }
 
+// NewStore returns a store that is not started, with further flags of its program.
+type NewStore func(t testing.TB, logs string, flags ...string) *Store
+
 // NewCauseway returns a Causeway node that is not started: a site of its own
-// that has founded a mesh.
+// that will found a mesh.
 func NewCauseway(t testing.TB, logs string, flags ...string) *Store {
+	t.Helper()
+	return newCauseway(t, logs, "causeway", flags)
+}
+
+// NewJoined returns a Causeway node that is not started, and has joined the mesh
+// of another one, which runs. Its revisions begin at 2^40.
+func NewJoined(t testing.TB, logs string, flags ...string) *Store {
+	t.Helper()
+	founder := newCauseway(t, logs, "founder", nil)
+	founder.Start()
+	ticket := invite(t, founder)
+	s := newCauseway(t, logs, "causeway", flags)
+	join := exec.Command(s.bin, "join", "--data-dir", s.Dir)
+	join.Stdin = bytes.NewReader(ticket)
+	if out, err := join.CombinedOutput(); err != nil {
+		t.Fatalf("causeway join: %v\n%s", err, out)
+	}
+	return s
+}
+
+// invite returns a ticket to join the mesh of a node. The node's admin socket
+// opens a moment after its client port.
+func invite(t testing.TB, s *Store) []byte {
+	t.Helper()
+	deadline := time.Now().Add(readyTimeout)
+	for {
+		var msg bytes.Buffer
+		cmd := exec.Command(s.bin, "invite", "--data-dir", s.Dir)
+		cmd.Stderr = &msg
+		ticket, err := cmd.Output()
+		if err == nil {
+			return ticket
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("causeway invite: %v\n%s", err, &msg)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func newCauseway(t testing.TB, logs, name string, flags []string) *Store {
 	t.Helper()
 	s := &Store{Endpoint: "http://" + FreeAddr(t), Dir: t.TempDir()}
 	_, port, err := net.SplitHostPort(FreeAddr(t))
@@ -37,7 +84,7 @@ func NewCauseway(t testing.TB, logs string, flags ...string) *Store {
 		"--listen-client-urls", s.Endpoint,
 		"--listen-peer-addrs", "/ip4/127.0.0.1/tcp/" + port,
 	}, flags...)
-	s.Process = newProcess(t, logs, "causeway", program(t, buildCauseway), args...)
+	s.Process = newProcess(t, logs, name, program(t, buildCauseway), args...)
 	return s
 }
 
@@ -59,13 +106,9 @@ func NewEtcd(t testing.TB, logs string, flags ...string) *Store {
 func (s *Store) Start() {
 	s.t.Helper()
 	s.Process.Start()
-	client := s.Client()
-	defer client.Close()
 	deadline := time.Now().Add(readyTimeout)
 	for {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		_, err := client.Get(ctx, "harness/ready")
-		cancel()
+		err := s.answers()
 		switch {
 		case err == nil:
 			return
@@ -74,8 +117,24 @@ func (s *Store) Start() {
 		case time.Now().After(deadline):
 			s.t.Fatalf("%s does not answer after %v: %v", s.name, readyTimeout, err)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// answers asks for a key once. A client of gRPC would back off for a second
+// after a refused connection, so the port is tried first.
+func (s *Store) answers() error {
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.Endpoint, "http://"))
+	if err != nil {
+		return err
+	}
+	conn.Close()
+	client := s.Client()
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, err = client.Get(ctx, "harness/ready")
+	return err
 }
 
 // Client returns a client of the store, which the caller closes.

@@ -1,0 +1,18 @@
+// Package upstream stands in for what the tests of k8s.io/apiserver's packages
+// storage/etcd3 and storage/cacher start as their etcd, so that they run,
+// otherwise unchanged, on a store of [harness]. TestStorage compiles them with
+// the imports of three packages exchanged for those below this one.
+package upstream
+
+import "github.com/causeway-sync/causeway/integration/kubernetes/harness"
+
+// StoreEnv names the environment variable that says what the tests run on: one
+// of the names in [Stores].
+const StoreEnv = "STORAGE_TEST_STORE"
+
+// Stores are what the tests can run on.
+var Stores = map[string]harness.NewStore{
+	"founder": harness.NewCauseway,
+	"joined":  harness.NewJoined,
+	"etcd":    harness.NewEtcd,
+}
