@@ -129,6 +129,9 @@ func (m *model) rangeAt(r *pb.RangeRequest, current, compacted int64, state map[
 	if r.KeysOnly {
 		for _, kv := range resp.Kvs {
 			kv.Value = nil
+			if r.SortTarget != pb.RangeRequest_VALUE {
+				kv.Lease = 0
+			}
 		}
 	}
 	return resp, nil

@@ -124,18 +124,22 @@ func wanted(r *pb.RangeRequest, kv *mvccpb.KeyValue) bool {
 		(r.MinCreateRevision == 0 || kv.CreateRevision >= r.MinCreateRevision)
 }
 
-// project leaves the value out if only keys are asked for.
+// project leaves the value out if only keys are asked for. The lease goes with
+// it unless values are sorted by, as in etcd from 3.7 on, which reads neither.
 func project(r *pb.RangeRequest, kv *mvccpb.KeyValue) *mvccpb.KeyValue {
 	if !r.KeysOnly {
 		return kv
 	}
-	return &mvccpb.KeyValue{
+	out := &mvccpb.KeyValue{
 		Key:            kv.Key,
 		CreateRevision: kv.CreateRevision,
 		ModRevision:    kv.ModRevision,
 		Version:        kv.Version,
-		Lease:          kv.Lease,
 	}
+	if r.SortTarget == pb.RangeRequest_VALUE {
+		out.Lease = kv.Lease
+	}
+	return out
 }
 
 // sortKeys sorts key-values that are in key order as etcd does: a target other
