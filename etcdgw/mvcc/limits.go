@@ -32,6 +32,9 @@ const (
 	// maxPending is how many events wait for one watcher. A watcher that falls
 	// further behind is served from history instead.
 	maxPending = 1024
+	// maxPendingBytes is the size of keys and values waiting for one watcher above
+	// which nothing is added.
+	maxPendingBytes = 1 << 20
 	// maxControl is how many answers to creates, cancels and progress requests
 	// wait on one stream; Watch and Cancel block while there are more.
 	maxControl = 256

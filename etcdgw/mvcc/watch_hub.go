@@ -48,6 +48,7 @@ type watcher struct {
 
 	// pending are events to be sent, whole revisions, all below next.
 	pending []*mvccpb.Event
+	size    int // of pending, in bytes
 	// rev is the revision of the last of pending, and mark where it begins.
 	rev  int64
 	mark int
@@ -139,19 +140,24 @@ func (w *watcher) filters(x *version) bool {
 	return w.noPut
 }
 
-// add appends an event, unless there are too many: then its whole revision and
-// what follows is left to history.
+// add appends an event, unless too much is pending: then its whole revision and
+// what follows is left to history. What is pending is shared with history, but
+// outlives it when that is compacted.
 func (w *watcher) add(x *version, e *mvccpb.Event) {
 	if x.kv.ModRevision != w.rev {
 		w.rev, w.mark = x.kv.ModRevision, len(w.pending)
 	}
-	if len(w.pending) >= maxPending {
+	if len(w.pending) >= maxPending || w.size >= maxPendingBytes {
+		for _, e := range w.pending[w.mark:] {
+			w.size -= eventSize(e)
+		}
 		clear(w.pending[w.mark:])
 		w.pending = w.pending[:w.mark]
 		w.lag(x.kv.ModRevision)
 		return
 	}
 	w.pending = append(w.pending, e)
+	w.size += eventSize(e)
 	w.queue()
 }
 
@@ -184,9 +190,9 @@ func (w *watcher) take() []*mvccpb.Event {
 	}
 	events := w.pending[:n:n]
 	if n == len(w.pending) {
-		w.pending, w.mark = nil, 0
+		w.pending, w.mark, w.size = nil, 0, 0
 	} else {
-		w.pending, w.mark = w.pending[n:], w.mark-n
+		w.pending, w.mark, w.size = w.pending[n:], w.mark-n, w.size-size
 	}
 	return events
 }

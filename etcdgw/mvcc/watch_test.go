@@ -265,6 +265,59 @@ func TestWatchControlIsBounded(t *testing.T) {
 	}
 }
 
+// TestWatchPendingBytes: a watcher that does not read holds little that a
+// compaction would otherwise free, and is told of the compaction.
+func TestWatchPendingBytes(t *testing.T) {
+	v := New(Config{})
+	s := v.NewWatchStream()
+	defer s.Close()
+	watch(t, s, create("k", "l", 0))
+	expect(t, s, "watch 0 rev 1 created")
+	value := strings.Repeat("x", maxPendingBytes/8)
+	for range 20 {
+		must[*pb.PutResponse](t, v, put("k", value))
+	}
+	w := s.watchers[0]
+	if n := w.size; n < maxPendingBytes || n > maxPendingBytes*5/4 || !w.lagging {
+		t.Errorf("%d bytes are pending and lagging = %v, want about %d and true", n, w.lagging, maxPendingBytes)
+	}
+	must[*pb.CompactionResponse](t, v, &pb.CompactionRequest{Revision: v.Head()})
+	events := 0
+	for {
+		resp, err := s.poll()
+		if err != nil || resp == nil {
+			t.Fatalf("poll() = %v, %v, want the end of the watch", resp, err)
+		}
+		for _, e := range resp.Events {
+			if events++; e.Kv.ModRevision != int64(1+events) {
+				t.Errorf("event %d has revision %d", events, e.Kv.ModRevision)
+			}
+		}
+		if resp.Canceled {
+			if resp.CompactRevision != 21 {
+				t.Errorf("canceled with compact revision %d, want 21", resp.CompactRevision)
+			}
+			break
+		}
+	}
+	if events < 4 || events > 10 {
+		t.Errorf("%d events before the end, want about 8", events)
+	}
+
+	// Without a compaction nothing is missing, and nothing is counted as pending after.
+	watch(t, s, create("k", "l", 0))
+	for range 20 {
+		must[*pb.PutResponse](t, v, put("k", value))
+	}
+	events = 0
+	for resp, _ := s.poll(); resp != nil; resp, _ = s.poll() {
+		events += len(resp.Events)
+	}
+	if w := s.watchers[1]; events != 20 || w.size != 0 || w.lagging {
+		t.Errorf("%d events, then %d bytes pending, lagging = %v, want 20, 0, false", events, w.size, w.lagging)
+	}
+}
+
 // TestWatchIndex compares the index with a list.
 func TestWatchIndex(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
