@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/causeway-sync/causeway/etcdgw"
+	"github.com/causeway-sync/causeway/node/p2p"
 )
 
 // Config configures a node. The zero value of a field is its default.
@@ -57,10 +58,24 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate checks what can be checked before anything is opened.
+// Validate checks what can be checked before anything is written or opened.
+// The error wraps ErrConfig or etcdgw.ErrConfig.
 func (c Config) Validate() error {
+	c = c.withDefaults()
 	if c.DataDir == "" {
 		return fmt.Errorf("%w: no data directory", ErrConfig)
 	}
-	return nil
+	if err := p2p.CheckAddrs(c.ListenPeerAddrs, c.Peers); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return c.gateway(1, 1).Validate()
+}
+
+// gateway returns the gateway's part of the configuration.
+func (c Config) gateway(clusterID, memberID uint64) etcdgw.Config {
+	return etcdgw.Config{
+		ClientURLs: c.ListenClientURLs, AdvertiseClientURLs: c.AdvertiseClientURLs, MetricsURLs: c.ListenMetricsURLs,
+		TLS: c.TLS, ClusterID: clusterID, MemberID: memberID, Name: c.Name,
+		MaxRequestBytes: c.MaxRequestBytes, MaxTxnOps: c.MaxTxnOps, ProgressNotifyInterval: c.ProgressNotifyInterval,
+	}
 }

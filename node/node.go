@@ -114,12 +114,9 @@ func (n *Node) openMesh() (*identity.PrivateKey, error) {
 // openGateway listens for clients and serves them; until the pipeline is ready
 // they are refused.
 func (n *Node) openGateway(ctx context.Context, registry *prometheus.Registry) (err error) {
-	n.gateway, err = etcdgw.Listen(ctx, etcdgw.Config{
-		ClientURLs: n.cfg.ListenClientURLs, AdvertiseClientURLs: n.cfg.AdvertiseClientURLs, MetricsURLs: n.cfg.ListenMetricsURLs,
-		TLS: n.cfg.TLS, ClusterID: clusterID(n.self, n.mesh), MemberID: memberID(n.self), Name: n.cfg.Name,
-		MaxRequestBytes: n.cfg.MaxRequestBytes, MaxTxnOps: n.cfg.MaxTxnOps, ProgressNotifyInterval: n.cfg.ProgressNotifyInterval,
-		Logger: n.log, Metrics: registry,
-	}, gatewayBackend{n})
+	cfg := n.cfg.gateway(clusterID(n.self, n.mesh), memberID(n.self))
+	cfg.Logger, cfg.Metrics = n.log, registry
+	n.gateway, err = etcdgw.Listen(ctx, cfg, gatewayBackend{n})
 	if err != nil {
 		return err
 	}

@@ -96,3 +96,28 @@ func TestPeerPortsAreKept(t *testing.T) {
 		t.Errorf("peer addresses = %v, then %v: want the same", addrs[0], addrs[1])
 	}
 }
+
+// TestBadConfigWritesNothing opens an empty directory with what cannot work:
+// no mesh may be founded by a mistyped flag.
+func TestBadConfigWritesNothing(t *testing.T) {
+	for name, spoil := range map[string]func(*Config){
+		"client URL":    func(c *Config) { c.ListenClientURLs = []string{"ftp://127.0.0.1:1"} },
+		"peer address":  func(c *Config) { c.ListenPeerAddrs = []string{"127.0.0.1:1"} },
+		"peer":          func(c *Config) { c.Peers = []string{"/ip4/127.0.0.1/tcp/1"} },
+		"max txn ops":   func(c *Config) { c.MaxTxnOps = -1 },
+		"no TLS at all": func(c *Config) { c.ListenClientURLs = []string{"https://127.0.0.1:0"} },
+	} {
+		dir := filepath.Join(t.TempDir(), "data")
+		cfg := config(dir)
+		spoil(&cfg)
+		n, err := Open(t.Context(), cfg)
+		if err == nil {
+			n.Close()
+			t.Errorf("%s: opened", name)
+			continue
+		}
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: the data directory was made (%v)", name, err)
+		}
+	}
+}

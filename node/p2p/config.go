@@ -99,20 +99,29 @@ func (c *Config) Validate() error {
 	case len(c.Peers) > maxPeers:
 		return fmt.Errorf("%w: %d peers, at most %d", ErrConfig, len(c.Peers), maxPeers)
 	}
-	for _, s := range c.Listen {
-		if _, err := multiaddr.NewMultiaddr(s); err != nil {
-			return fmt.Errorf("%w: listen on %q: %w: %v", ErrConfig, s, ErrAddress, err)
-		}
-	}
-	for _, s := range c.Peers {
-		if _, err := ParsePeerAddr(s); err != nil {
-			return fmt.Errorf("%w: %w", ErrConfig, err)
-		}
+	if err := CheckAddrs(c.Listen, c.Peers); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	for _, d := range []time.Duration{c.Timing.SyncActive, c.Timing.SyncIdle, c.Timing.Announce, c.Timing.Settle, c.Timing.Stall,
 		c.Timing.DialMin, c.Timing.DialMax, c.Timing.BanMin, c.Timing.BanMax, c.Timing.LogEvery} {
 		if d < 0 {
 			return fmt.Errorf("%w: negative interval %v", ErrConfig, d)
+		}
+	}
+	return nil
+}
+
+// CheckAddrs checks the form of addresses to listen on and of peers to connect
+// with. The error wraps [ErrAddress].
+func CheckAddrs(listen, peers []string) error {
+	for _, s := range listen {
+		if _, err := multiaddr.NewMultiaddr(s); err != nil {
+			return fmt.Errorf("listen on %q: %w: %v", s, ErrAddress, err)
+		}
+	}
+	for _, s := range peers {
+		if _, err := ParsePeerAddr(s); err != nil {
+			return err
 		}
 	}
 	return nil
