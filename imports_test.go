@@ -35,15 +35,17 @@ var graph = map[string][]string{
 	"etcdgw/mvcc": {"dag", "identity", "identity/dagcbor"},
 	"etcdgw/auth": {},
 
+	"etcdgw/etcdsnap": {},
+
 	"etcdgw/v3lockpb":     {},
 	"etcdgw/v3electionpb": {},
-	"etcdgw":              {"etcdgw/auth", "etcdgw/mvcc", "etcdgw/v3electionpb", "etcdgw/v3lockpb", "dag"},
+	"etcdgw":              {"etcdgw/auth", "etcdgw/etcdsnap", "etcdgw/mvcc", "etcdgw/v3electionpb", "etcdgw/v3lockpb", "dag"},
 
 	"node/commit": {"dag", "etcdgw/mvcc", "identity", "identity/dagcbor"},
 	"node/p2p":    {"dag", "dag/reconcile", "identity", "identity/dagcbor"},
 	"node/admin":  {"dag", "identity"},
 	"node": {
-		"dag", "dag/leveldb", "etcdgw", "etcdgw/mvcc", "identity", "identity/dagcbor",
+		"dag", "dag/leveldb", "etcdgw", "etcdgw/etcdsnap", "etcdgw/mvcc", "identity", "identity/dagcbor",
 		"node/admin", "node/commit", "node/p2p",
 	},
 }
