@@ -82,12 +82,12 @@ func run(ctx context.Context, o options) error {
 		for i := range servers {
 			// Rotate the order, so that none always runs first.
 			s := servers[(round+i)%len(servers)]
-			m, err := measure(ctx, s, filepath.Join(dir, fmt.Sprintf("%s-%d", s.name, round)), o)
+			m, err := measure(ctx, s, filepath.Join(dir, fmt.Sprintf("%s-%d", s.Name, round)), o)
 			if err != nil {
-				return fmt.Errorf("%s: %w", s.name, err)
+				return fmt.Errorf("%s: %w", s.Name, err)
 			}
-			t.add(s.name, m)
-			fmt.Printf("round %d  %-9s %s\n", round+1, s.name, m)
+			t.add(s.Name, m)
+			fmt.Printf("round %d  %-9s %s\n", round+1, s.Name, m)
 		}
 	}
 	fmt.Println()

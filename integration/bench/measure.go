@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/causeway-sync/causeway/integration/rival"
 )
 
 // measurement is what one server did in one round.
@@ -39,18 +41,18 @@ func (m measurement) String() string {
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // measure runs s on dir and removes dir afterwards.
-func measure(ctx context.Context, s server, dir string, o options) (measurement, error) {
-	p, err := start(ctx, s, dir)
+func measure(ctx context.Context, s rival.Server, dir string, o options) (measurement, error) {
+	p, err := rival.Start(ctx, s, dir)
 	if err != nil {
 		return measurement{}, err
 	}
 	defer os.RemoveAll(dir)
-	defer p.stop()
+	defer p.Stop()
 	var m measurement
-	if m.loaded, err = drive(ctx, p.addr, o.clients, o.conns, o); err != nil {
+	if m.loaded, err = drive(ctx, p.Addr, o.clients, o.conns, o); err != nil {
 		return m, err
 	}
-	m.single, err = drive(ctx, p.addr, 1, 1, o)
+	m.single, err = drive(ctx, p.Addr, 1, 1, o)
 	return m, err
 }
 
@@ -58,7 +60,7 @@ func measure(ctx context.Context, s server, dir string, o options) (measurement,
 func drive(ctx context.Context, addr string, clients, conns int, o options) (load, error) {
 	kvs := make([]pb.KVClient, conns)
 	for i := range kvs {
-		conn, err := dial(addr)
+		conn, err := rival.Dial(addr)
 		if err != nil {
 			return load{}, err
 		}
@@ -116,11 +118,11 @@ func putUntil(ctx context.Context, kv pb.KVClient, from time.Time, client uint64
 
 // table gathers the rounds.
 type table struct {
-	servers []server
+	servers []rival.Server
 	rounds  map[string][]measurement
 }
 
-func newTable(servers []server) *table {
+func newTable(servers []rival.Server) *table {
 	return &table{servers, make(map[string][]measurement)}
 }
 
@@ -148,31 +150,22 @@ func (t *table) print(w io.Writer) {
 	}
 	fmt.Fprintln(tw)
 	for _, s := range t.servers {
-		fmt.Fprintf(tw, "%s\t", s.name)
+		fmt.Fprintf(tw, "%s\t", s.Name)
 		for _, c := range columns {
-			fmt.Fprintf(tw, "%.3f\t", median(t.rounds[s.name], c.of))
+			fmt.Fprintf(tw, "%.3f\t", rival.Median(t.rounds[s.Name], c.of))
 		}
 		fmt.Fprintln(tw)
 	}
-	for _, rival := range []string{nameEtcd, nameEcho} {
-		fmt.Fprintf(tw, "causeway / %s\t", rival)
+	for _, other := range []string{rival.Etcd, nameEcho} {
+		fmt.Fprintf(tw, "causeway / %s\t", other)
 		for _, c := range columns {
 			var ratios []float64
-			for i, m := range t.rounds[nameCauseway] {
-				ratios = append(ratios, c.of(m)/c.of(t.rounds[rival][i]))
+			for i, m := range t.rounds[rival.Causeway] {
+				ratios = append(ratios, c.of(m)/c.of(t.rounds[other][i]))
 			}
-			fmt.Fprintf(tw, "%.2f\t", median(ratios, func(r float64) float64 { return r }))
+			fmt.Fprintf(tw, "%.2f\t", rival.Median(ratios, func(r float64) float64 { return r }))
 		}
 		fmt.Fprintln(tw)
 	}
 	tw.Flush()
-}
-
-func median[T any](all []T, of func(T) float64) float64 {
-	v := make([]float64, len(all))
-	for i := range all {
-		v[i] = of(all[i])
-	}
-	slices.Sort(v)
-	return v[len(v)/2]
 }
