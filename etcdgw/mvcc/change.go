@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
 	"github.com/causeway-sync/causeway/dag"
 )
 
@@ -16,6 +18,7 @@ type Change struct {
 	Grant    Grant // zero if none was granted
 	Revoke   int64 // lease that ended, 0 if none
 	Compact  int64 // revision compacted to, 0 if none
+	Alarm    AlarmChange
 
 	one [1]Write
 }
@@ -56,7 +59,8 @@ func (c *Change) Size() int {
 // The encoding of a change (docs/view.md, "Changes"): integers are unsigned
 // varints of least length, byte strings have their length before them.
 const (
-	changeVersion = 0
+	changeOfData  = 0
+	changeOfAlarm = 1
 
 	birthSelf      = 0
 	birthChange    = 1
@@ -65,7 +69,10 @@ const (
 
 // Append appends the encoding of c to b.
 func (c *Change) Append(b []byte) []byte {
-	b = append(b, changeVersion)
+	if c.Alarm.Type != pb.AlarmType_NONE {
+		return c.Alarm.append(b)
+	}
+	b = append(b, changeOfData)
 	for _, n := range [...]int64{c.Revision, int64(c.Number), c.Grant.ID, c.Grant.TTL, c.Revoke, c.Compact, int64(len(c.Writes))} {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
@@ -73,6 +80,16 @@ func (c *Change) Append(b []byte) []byte {
 		b = c.Writes[i].append(b)
 	}
 	return b
+}
+
+func (c AlarmChange) append(b []byte) []byte {
+	raised := byte(0)
+	if c.Raised {
+		raised = 1
+	}
+	b = append(b, changeOfAlarm, raised)
+	b = binary.AppendUvarint(b, c.Member)
+	return binary.AppendUvarint(b, uint64(uint32(c.Type)))
 }
 
 func (w *Write) append(b []byte) []byte {
@@ -107,7 +124,11 @@ func appendBytes(b, s []byte) []byte {
 // [ErrMalformedChange]. The result's keys and values are parts of b.
 func DecodeChange(b []byte) (*Change, error) {
 	d := changeDecoder{rest: b}
-	if d.byte() != changeVersion {
+	switch d.byte() {
+	case changeOfData:
+	case changeOfAlarm:
+		return d.alarm()
+	default:
 		d.fail("version")
 	}
 	c := &Change{Revision: d.int(), Number: uint64(d.int())}
@@ -139,6 +160,19 @@ func DecodeChange(b []byte) (*Change, error) {
 		d.fail("revision, number and writes disagree")
 	case (c.Grant.ID == 0) != (c.Grant.TTL == 0):
 		d.fail("grant")
+	}
+	if d.err != nil {
+		return nil, d.err
+	}
+	return c, nil
+}
+
+// alarm reads the rest of a change of an alarm.
+func (d *changeDecoder) alarm() (*Change, error) {
+	raised := d.byte()
+	c := &Change{Alarm: AlarmChange{Alarm{Member: d.uint(), Type: pb.AlarmType(d.uint32())}, raised == 1}}
+	if raised > 1 || c.Alarm.Type == pb.AlarmType_NONE || len(d.rest) > 0 {
+		d.fail("alarm")
 	}
 	if d.err != nil {
 		return nil, d.err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
 	"github.com/causeway-sync/causeway/dag"
 )
 
@@ -15,6 +17,8 @@ func sampleChanges() []*Change {
 		{Compact: 5},
 		{Grant: Grant{-3, 60}},
 		{Revoke: 1 << 62},
+		{Alarm: AlarmChange{Alarm{1<<64 - 1, pb.AlarmType_NOSPACE}, true}},
+		{Alarm: AlarmChange{Alarm{0, -1}, false}},
 		{Revision: 2, Number: 1, Writes: []Write{{Kind: dag.Replace, Key: []byte("a"), Value: []byte("b"), Lease: -1}}},
 		{Revision: 1<<40 + 3, Number: 300, Revoke: 4, Writes: []Write{
 			{Kind: dag.DeleteObserved, Key: []byte("a"), Birth: Birth{Number: 2, Index: 3}},

@@ -63,8 +63,10 @@ func (v *View) prune(n int) {
 		if x.kv.ModRevision >= limit {
 			return
 		}
+		v.history.forget(x.prev)
 		x.prev = nil
 		if it := x.item; x.tombstone() && it.newest == x {
+			v.history.forget(x)
 			v.forget(it)
 		}
 		v.history.drop()

@@ -22,21 +22,29 @@ type Authorizer interface {
 
 // Evaluate evaluates a request at the head and applies what it does. The
 // request is one of *pb.PutRequest, *pb.DeleteRangeRequest, *pb.TxnRequest,
-// *pb.CompactionRequest, *pb.LeaseGrantRequest, *pb.LeaseRevokeRequest and
-// *ExpireRequest, or a *Guarded of one of these; it and its bytes are kept. The response is etcd's, with only
+// *pb.CompactionRequest, *pb.LeaseGrantRequest, *pb.LeaseRevokeRequest,
+// *pb.AlarmRequest and *ExpireRequest, or a *Guarded of one of these; it and its bytes are kept. The response is etcd's, with only
 // the revision set in its header. The change is nil if nothing changed. A nil
 // auth allows everything; now moves leases only.
 //
 // An error is one of package rpctypes, or ErrUnknownRequest, and means that
 // nothing was applied. Besides etcd's own reasons, ErrGRPCRequestTooLarge says
 // that no operation could carry the change, and ErrGRPCPermissionDenied that
-// auth refuses it. The error of a guard is passed on.
+// auth refuses it. The error of a guard is passed on. What alarms or the quota
+// do not admit fails with ErrGRPCCorrupt or ErrGRPCNoSpace, before any other
+// reason; to raise the alarm of a full quota is left to the caller.
 func (v *View) Evaluate(req proto.Message, auth Authorizer, now time.Time) (proto.Message, *Change, error) {
-	if g, ok := req.(*Guarded); ok {
+	g, guarded := req.(*Guarded)
+	if guarded {
+		req = g.Message
+	}
+	if err := v.admits(req); err != nil {
+		return nil, nil, err
+	}
+	if guarded {
 		if err := g.Check(v.leases.attachedKeys); err != nil {
 			return nil, nil, err
 		}
-		req = g.Message
 	}
 	var resp proto.Message
 	var err error
@@ -54,6 +62,8 @@ func (v *View) Evaluate(req proto.Message, auth Authorizer, now time.Time) (prot
 		resp, err = v.evaluateGrant(&e, r, now)
 	case *pb.LeaseRevokeRequest:
 		resp, err = v.evaluateRevoke(&e, r, auth)
+	case *pb.AlarmRequest:
+		resp, err = v.evaluateAlarm(&e, r)
 	case *ExpireRequest:
 		resp, err = v.evaluateExpire(&e, r, auth, now)
 	default:

@@ -343,7 +343,7 @@ func TestConvergence(t *testing.T) {
 // checkView checks what must hold of a view at any time.
 func checkView(t rapid.TB, v *View) {
 	live := 0
-	bytes := int64(0)
+	bytes, stored := int64(0), int64(0)
 	for name, it := range v.keys {
 		if e, ok := v.tree.Get(entry{name: name}); !ok || e.item != it {
 			t.Fatalf("%q is not in the tree", name)
@@ -358,14 +358,17 @@ func checkView(t rapid.TB, v *View) {
 		} else if inLive || it.front.origin != nil || it.hidden != nil {
 			t.Fatalf("%q is absent and has a writer", name)
 		}
-		for x := it.newest; x != nil && x.prev != nil; x = x.prev {
-			if x.prev.kv.ModRevision > x.kv.ModRevision {
+		for x := it.newest; x != nil; x = x.prev {
+			if stored += x.cost(); x.prev != nil && x.prev.kv.ModRevision > x.kv.ModRevision {
 				t.Fatalf("the versions of %q are out of order", name)
 			}
 		}
 	}
 	if v.tree.Len() != len(v.keys) || v.live.Len() != live || v.bytes != bytes {
 		t.Fatalf("%d keys, %d in the tree, %d of %d counted, %d bytes of %d", len(v.keys), v.tree.Len(), v.live.Len(), live, v.bytes, bytes)
+	}
+	if v.history.bytes != stored {
+		t.Fatalf("%d bytes are counted, %d are kept", v.history.bytes, stored)
 	}
 	rev := v.headCompacted
 	for i := v.history.first; i < v.history.next; i++ {

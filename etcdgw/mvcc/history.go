@@ -12,7 +12,11 @@ type history struct {
 	base   uint64       // sequence number of blocks[0][0]
 	first  uint64       // of the first event kept
 	next   uint64       // of the next event
+	bytes  int64        // of all versions kept: the events', and the older ones they replaced
 }
+
+// cost is what a version counts for in bytes.
+func (x *version) cost() int64 { return versionOverhead + int64(len(x.kv.Key)+len(x.kv.Value)) }
 
 func (h *history) append(x *version) {
 	n := len(h.blocks)
@@ -22,6 +26,14 @@ func (h *history) append(x *version) {
 	}
 	h.blocks[n-1] = append(h.blocks[n-1], x)
 	h.next++
+	h.bytes += x.cost()
+}
+
+// forget takes a version that nothing reaches any more from the count. nil is none.
+func (h *history) forget(x *version) {
+	if x != nil {
+		h.bytes -= x.cost()
+	}
 }
 
 // at returns the event with sequence number i, first ≤ i < next.

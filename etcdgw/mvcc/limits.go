@@ -14,6 +14,15 @@ const (
 	// value, in bytes: tuple, kind, lengths and an incarnation with its link.
 	writeOverhead = 80
 
+	// versionOverhead and leaseOverhead are what a version of a key counts for in
+	// the quota besides its key and value, and a lease, in bytes: about what they
+	// take in memory.
+	versionOverhead = 128
+	leaseOverhead   = 64
+	// maxAlarms bounds the alarms that stand at one time: clients may raise them
+	// for members that do not exist.
+	maxAlarms = 1024
+
 	// minLeaseTTL and maxLeaseTTL bound a lease's time to live, in seconds, as
 	// etcd does with its default election timeout.
 	minLeaseTTL = 2

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
 	"github.com/causeway-sync/causeway/dag"
 )
 
@@ -43,6 +45,12 @@ func (v *View) Replay(ch *Change) error {
 			return fmt.Errorf("%w: compaction to %d of [%d, %d]", ErrReplay, ch.Compact, v.headCompacted, v.head)
 		}
 		v.headCompacted = ch.Compact
+	}
+	if c := ch.Alarm; c.Type != pb.AlarmType_NONE {
+		if _, stands := v.alarms[c.Alarm]; stands == c.Raised {
+			return fmt.Errorf("%w: alarm %v of member %x raised or ended twice", ErrReplay, c.Type, c.Member)
+		}
+		v.setAlarm(c)
 	}
 	e.finish()
 	return nil

@@ -15,6 +15,9 @@ type Config struct {
 	// which the zero value means too. A view that starts in a later window has
 	// that window's first revision.
 	Base int64
+	// Quota bounds what clients may store, in bytes as Stats.Stored counts them.
+	// 0 is no bound. Other nodes' operations are never refused.
+	Quota int64
 }
 
 // View is the materialised view. See the package documentation for who may
@@ -45,6 +48,8 @@ type View struct {
 	// revision and compact mirror published and compacted.
 	revision atomic.Int64
 	compact  atomic.Int64
+	// alarmsShown are the published alarms.
+	alarmsShown atomic.Pointer[[]Alarm]
 
 	hub hub
 
@@ -52,6 +57,9 @@ type View struct {
 
 	// What follows belongs to the writer.
 	head          int64
+	quota         int64
+	alarms        map[Alarm]struct{}
+	alarmsChanged bool // since the last Publish
 	headCompacted int64
 	number        uint64 // of the last change with replicated writes
 	stamp         uint64
@@ -70,6 +78,8 @@ func New(cfg Config) *View {
 		tree:      newTree(),
 		live:      newTree(),
 		pins:      make(map[int64]int),
+		quota:     cfg.Quota,
+		alarms:    make(map[Alarm]struct{}),
 		head:      base,
 		published: base,
 	}
@@ -79,6 +89,7 @@ func New(cfg Config) *View {
 	v.compacted = v.headCompacted
 	v.revision.Store(v.published)
 	v.compact.Store(v.compacted)
+	v.alarmsShown.Store(new([]Alarm))
 	v.leases.init()
 	v.hub.init(v)
 	return v
@@ -100,6 +111,7 @@ func (v *View) CompactRevision() int64 { return v.compact.Load() }
 type Stats struct {
 	Keys     int   // visible keys
 	Bytes    int64 // their keys and values
+	Stored   int64 // what the quota bounds: every version kept, live or not, with its overhead, and leases
 	History  int   // events kept for watches and reads in the past
 	Leases   int
 	Watchers int
@@ -110,9 +122,10 @@ type Stats struct {
 // Stats returns figures for status and metrics.
 func (v *View) Stats() Stats {
 	v.mu.RLock()
-	s := Stats{Keys: v.live.Len(), Bytes: v.bytes, History: int(v.history.next - v.history.first)}
+	s := Stats{Keys: v.live.Len(), Bytes: v.bytes, Stored: v.history.bytes, History: int(v.history.next - v.history.first)}
 	v.mu.RUnlock()
 	s.Leases = v.leases.count()
+	s.Stored += leaseOverhead * int64(s.Leases)
 	s.Watchers, s.Streams, s.Lagging = v.hub.count()
 	return s
 }
@@ -121,6 +134,11 @@ func (v *View) Stats() Stats {
 // events to the watchers. The writer calls it once what it applied is durable.
 func (v *View) Publish() {
 	from, to := v.dispatched, v.history.next
+	if v.alarmsChanged {
+		alarms := sortedAlarms(v.alarms)
+		v.alarmsShown.Store(&alarms)
+		v.alarmsChanged = false
+	}
 	if from == to && v.headCompacted == v.compacted && !v.renumbered && !v.leases.pending() {
 		return
 	}
