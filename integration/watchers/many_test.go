@@ -71,7 +71,7 @@ func TestManyWatchers(t *testing.T) {
 		len(r.writes), r.took.Round(time.Millisecond), float64(len(r.writes))/r.took.Seconds(), events, float64(events)/seconds, rest.Round(time.Millisecond))
 	t.Logf("from the beginning of a put to its event: p50 %v, p99 %v", p50.Round(time.Microsecond), p99.Round(time.Microsecond))
 	t.Logf("node: %.2f cores, %.1f µs of CPU per event; RSS %d MiB before, %d MiB after",
-		(after.CPU - before.CPU).Seconds()/seconds, float64((after.CPU-before.CPU).Microseconds())/float64(events), before.RSS>>20, after.RSS>>20)
+		(after.CPU-before.CPU).Seconds()/seconds, float64((after.CPU-before.CPU).Microseconds())/float64(events), before.RSS>>20, after.RSS>>20)
 	n.Stop()
 }
 
