@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sort"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -165,9 +166,20 @@ func sortKeys(r *pb.RangeRequest, kvs []*mvccpb.KeyValue) {
 	default: // the gateway refuses it
 		return
 	}
+	by := sort.Interface(sortedBy{kvs, compare})
 	if order == pb.RangeRequest_DESCEND {
-		ascending := compare
-		compare = func(a, b *mvccpb.KeyValue) int { return ascending(b, a) }
+		by = sort.Reverse(by)
 	}
-	slices.SortStableFunc(kvs, compare)
+	sort.Sort(by)
 }
+
+// sortedBy sorts with package sort, whose order of equals is etcd's, though not
+// that of the keys: clients that page by anything else see the same of both.
+type sortedBy struct {
+	kvs     []*mvccpb.KeyValue
+	compare func(a, b *mvccpb.KeyValue) int
+}
+
+func (s sortedBy) Len() int           { return len(s.kvs) }
+func (s sortedBy) Less(i, j int) bool { return s.compare(s.kvs[i], s.kvs[j]) < 0 }
+func (s sortedBy) Swap(i, j int)      { s.kvs[i], s.kvs[j] = s.kvs[j], s.kvs[i] }

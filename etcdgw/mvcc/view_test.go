@@ -257,3 +257,26 @@ func TestStateHash(t *testing.T) {
 		t.Error("the hash shows what is not published")
 	}
 }
+
+// TestOrderOfEquals checks an answer that etcd 3.7.3 gave: keys that are equal in what is
+// sorted by are not in key order.
+func TestOrderOfEquals(t *testing.T) {
+	v := New(Config{})
+	for key := 'a'; key < 'a'+16; key++ {
+		must[*pb.PutResponse](t, v, put(string(key), ""))
+		if key%3 == 0 {
+			must[*pb.PutResponse](t, v, put(string(key), ""))
+		}
+	}
+	resp, err := v.Range(t.Context(), &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}, SortTarget: pb.RangeRequest_VERSION})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	for _, kv := range resp.Kvs {
+		got += string(kv.Key)
+	}
+	if want := "mjpdenbgahklifoc"; got != want {
+		t.Errorf("order = %s, want %s", got, want)
+	}
+}
