@@ -44,7 +44,7 @@ func (s *kvServer) RangeStream(r *pb.RangeRequest, stream pb.KV_RangeStreamServe
 		return err
 	}
 	left := r.Limit
-	if left <= 0 || r.CountOnly {
+	if left == 0 || r.CountOnly { // a negative limit is none, and as in etcd there is one message then
 		left = math.MaxInt64
 	}
 	chunk := min(firstChunkKeys, left)
