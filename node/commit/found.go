@@ -21,11 +21,18 @@ type Founding struct {
 	Operator identity.StatementSigner // the founding operator's key
 	Name     string                   // the operator's name, for people
 	Nonce    [32]byte                 // fresh random bytes: two meshes of one founder must differ
-	Now      time.Time
+	// Epoch is the revision window to begin in, at most MaxFoundingEpoch. 0 counts
+	// from 1, as etcd does. A later one is claimed by an op for each before it.
+	Epoch uint64
+	Now   time.Time
 }
 
+// MaxFoundingEpoch bounds [Founding.Epoch]: the ops that claim it are appended
+// at once, some 300 bytes each.
+const MaxFoundingEpoch = 1 << 14
+
 // Found writes the founding op of a new mesh into an empty store, with the
-// default policy and the first node's enrolment, opens revision window 0, and
+// default policy and the first node's enrolment, opens the revision window, and
 // returns the mesh's ID. The store is durable when it returns.
 func Found(store dag.Store, f Founding) (dag.ID, error) {
 	if store.Last() != 0 {
@@ -35,6 +42,9 @@ func Found(store dag.Store, f Founding) (dag.ID, error) {
 	if err != nil {
 		return dag.ID{}, err
 	}
+	if f.Epoch > MaxFoundingEpoch {
+		return dag.ID{}, fmt.Errorf("commit: found a mesh: revision window %d is beyond %d", f.Epoch, MaxFoundingEpoch)
+	}
 	body := dag.Body{Statements: statements}
 	h, _ := dag.NewGraph().Draft(nil, len(body.Encode()), 0)
 	h.Wall = uint64(f.Now.UnixMilli())
@@ -42,14 +52,28 @@ func Found(store dag.Store, f Founding) (dag.ID, error) {
 	if err != nil {
 		return dag.ID{}, fmt.Errorf("commit: found a mesh: %w", err)
 	}
-	if _, _, err := dag.NewGraphOf(signed.ID()).Add(signed); err != nil {
+	mesh := signed.ID()
+	graph := dag.NewGraphOf(mesh)
+	tip, _, err := graph.Add(signed)
+	if err != nil {
 		return dag.ID{}, fmt.Errorf("commit: found a mesh: %w", err)
 	}
-	_, err = store.Append([]dag.Record{
-		{Kind: recordSeal, Payload: sealRecord{block: signed.Block(), statements: statements}.append(nil), Ops: []dag.ID{signed.ID()}},
-		{Kind: recordWindow, Payload: appendWindow(nil, 0)},
-	}, true)
-	return signed.ID(), err
+	recs := []dag.Record{{Kind: recordSeal, Payload: sealRecord{block: signed.Block(), statements: statements}.append(nil), Ops: []dag.ID{mesh}}}
+	for epoch := uint64(1); epoch <= f.Epoch; epoch++ {
+		h, _ := graph.Draft(tip, len(dag.Body{}.Encode()), 0)
+		h.Wall, h.Epoch = uint64(f.Now.UnixMilli()), epoch
+		claim, err := dag.Sign(h, dag.Body{}, f.Node)
+		if err != nil {
+			return dag.ID{}, fmt.Errorf("commit: found a mesh: %w", err)
+		}
+		if tip, _, err = graph.Add(claim); err != nil {
+			return dag.ID{}, fmt.Errorf("commit: found a mesh: %w", err)
+		}
+		recs = append(recs, dag.Record{Kind: recordSeal, Payload: sealRecord{block: claim.Block()}.append(nil), Ops: []dag.ID{tip.ID()}})
+	}
+	recs = append(recs, dag.Record{Kind: recordWindow, Payload: appendWindow(nil, f.Epoch)})
+	_, err = store.Append(recs, true)
+	return mesh, err
 }
 
 // foundingStatements returns the encoded statements of a founding op: found,
