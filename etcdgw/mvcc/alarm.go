@@ -26,6 +26,17 @@ type AlarmChange struct {
 // The slice must not be modified. It never blocks.
 func (v *View) Alarms() []Alarm { return *v.alarmsShown.Load() }
 
+// AlarmStands reports whether an alarm of the type stands at the head. Only the
+// writer may call it.
+func (v *View) AlarmStands(kind pb.AlarmType) bool {
+	for a := range v.alarms {
+		if a.Type == kind {
+			return true
+		}
+	}
+	return false
+}
+
 // evaluateAlarm lists, raises or ends alarms as etcd does: raising one that
 // stands changes nothing and returns it, ending one that does not returns none.
 func (v *View) evaluateAlarm(e *execution, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {

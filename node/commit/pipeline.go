@@ -43,6 +43,15 @@ type Config struct {
 	Store dag.Store            // owned by the caller, who closes it after the pipeline
 	Key   *identity.PrivateKey // the node's key
 	Mesh  dag.ID               // the founding op's ID
+	// Quota bounds what clients may store, in bytes as mvcc.Stats.Stored counts
+	// them; 0 is no bound. When it is reached, the alarm NOSPACE is raised for
+	// MemberID.
+	Quota    int64
+	MemberID uint64
+	// FreeSpace returns how many bytes are free for the store. Below LowSpace
+	// clients may not put, below LastSpace not write. It is called often and must
+	// not block. nil says that it cannot be told.
+	FreeSpace func() (int64, error)
 	// Logger defaults to slog.Default().
 	Logger *slog.Logger
 	// Metrics defaults to unregistered ones.
@@ -73,6 +82,7 @@ type Pipeline struct {
 	readyCh    chan struct{} // closed when ready
 	failure    atomic.Pointer[error]
 	superseded atomic.Bool
+	space      atomic.Int32 // a space
 	onOp       atomic.Pointer[func(op *dag.Op, block, body []byte)]
 
 	// appended is closed and replaced after every append; Fetch waits on it.
@@ -90,6 +100,10 @@ type Pipeline struct {
 	lastSeal time.Time
 	sealed   []sealedOp // added to the graph, not yet durable
 	foldAt   time.Time
+	// sinceCheck are the bytes appended since the last look at the free space,
+	// spaceErr its error.
+	sinceCheck int
+	spaceErr   error
 }
 
 // unsealedChange is an answered (or about to be answered) change that no own op holds yet.
@@ -123,7 +137,7 @@ func Open(cfg Config) (*Pipeline, error) {
 		log:        cfg.Logger,
 		store:      cfg.Store,
 		graph:      dag.NewGraphOf(cfg.Mesh),
-		view:       mvcc.New(mvcc.Config{Base: 1}),
+		view:       mvcc.New(mvcc.Config{Base: 1, Quota: cfg.Quota}),
 		self:       cfg.Key.Public(),
 		requests:   make(chan *request, queueRequests),
 		admissions: make(chan *admission, queueAdmissions),
@@ -136,6 +150,7 @@ func Open(cfg Config) (*Pipeline, error) {
 	if err := p.replay(); err != nil {
 		return nil, err
 	}
+	p.checkSpace()
 	go p.run()
 	return p, nil
 }
@@ -213,6 +228,7 @@ func (p *Pipeline) run() {
 				p.seal()
 			}
 		case <-tick.C:
+			p.checkSpace()
 			p.expireLeases()
 			p.foldWhenIdle()
 			p.view.Prune()
@@ -287,7 +303,15 @@ func (p *Pipeline) append(recs []dag.Record) (dag.Index, bool) {
 		p.fail(fmt.Errorf("commit: append to the admission log: %w", err))
 		return 0, false
 	}
-	p.cfg.Metrics.appendSeconds.Observe(time.Since(start).Seconds())
+	took := time.Since(start).Seconds()
+	p.cfg.Metrics.appendSeconds.Observe(took)
+	p.cfg.Metrics.fsyncSeconds.Observe(took)
+	for _, rec := range recs {
+		p.sinceCheck += len(rec.Payload)
+	}
+	if p.sinceCheck >= spaceCheck {
+		p.checkSpace()
+	}
 	p.appendMu.Lock()
 	close(p.appended)
 	p.appended = make(chan struct{})

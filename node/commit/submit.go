@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/causeway-sync/causeway/dag"
@@ -24,7 +25,7 @@ func (r *request) answer(resp proto.Message, err error) {
 }
 
 // Submit evaluates an etcd request (Put, DeleteRange, Txn, Compaction,
-// LeaseGrant, LeaseRevoke) and returns its response once its effect, and
+// LeaseGrant, LeaseRevoke, Alarm) and returns its response once its effect, and
 // everything it saw, is durable. If ctx ends first the request may still take
 // effect. Errors are gRPC statuses with etcd's codes and texts.
 func (p *Pipeline) Submit(ctx context.Context, msg proto.Message) (proto.Message, error) {
@@ -94,12 +95,20 @@ func (p *Pipeline) commit(r *request) {
 	}
 }
 
-// evaluate runs one request at the view's head.
+// evaluate runs one request at the view's head. There may be a change beside an
+// error: the alarm that says why.
 func (p *Pipeline) evaluate(msg proto.Message, now time.Time) (proto.Message, *mvcc.Change, error) {
 	if p.superseded.Load() {
 		return nil, nil, ErrSuperseded
 	}
-	return p.view.Evaluate(msg, &p.auth, now)
+	if err := p.spaceFor(msg); err != nil {
+		return nil, nil, err
+	}
+	resp, ch, err := p.view.Evaluate(msg, &p.auth, now)
+	if err == rpctypes.ErrGRPCNoSpace {
+		ch = p.raiseNoSpace(now)
+	}
+	return resp, ch, err
 }
 
 // gather returns r and what waits behind it, within the bounds of a batch.
