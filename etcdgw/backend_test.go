@@ -23,6 +23,7 @@ type memory struct {
 	waiting  chan submission
 	notReady atomic.Bool
 	hold     atomic.Pointer[chan struct{}] // if set, writes wait until it is closed
+	held     atomic.Int64                  // how many times that was so
 	index    atomic.Uint64
 	auth     mvcc.Authorizer
 	open     []*mvcc.Change // not yet sealed; the writer's
@@ -77,6 +78,7 @@ func (m *memory) run() {
 		select {
 		case s := <-m.waiting:
 			if hold := m.hold.Load(); hold != nil {
+				m.held.Add(1)
 				<-*hold
 			}
 			batch = append(batch, s)

@@ -10,8 +10,6 @@ import (
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // get fetches a page of the server.
@@ -137,18 +135,6 @@ func TestMetrics(t *testing.T) {
 	// The extra port serves no clients.
 	if code, _ := get(t, s.server.MetricsURLs()[0]+"/health"); code != 200 {
 		t.Errorf("GET /health on the metrics port = %d, want 200", code)
-	}
-}
-
-// TestNotServed checks what an etcd has and this gateway has not: the services
-// Lock and Election.
-func TestNotServed(t *testing.T) {
-	s := newSite(t)
-	for _, method := range []string{"/v3lockpb.Lock/Lock", "/v3electionpb.Election/Leader"} {
-		err := s.conn.Invoke(testContext(t), method, &pb.RangeRequest{}, &pb.RangeResponse{})
-		if status.Code(err) != codes.Unimplemented {
-			t.Errorf("%s = %v, want Unimplemented", method, err)
-		}
 	}
 }
 

@@ -17,6 +17,8 @@ import (
 
 	"github.com/causeway-sync/causeway/etcdgw/auth"
 	"github.com/causeway-sync/causeway/etcdgw/mvcc"
+	"github.com/causeway-sync/causeway/etcdgw/v3electionpb"
+	"github.com/causeway-sync/causeway/etcdgw/v3lockpb"
 )
 
 const (
@@ -149,6 +151,8 @@ func (s *Server) newGRPC(codec *countedCodec) *grpc.Server {
 	pb.RegisterMaintenanceServer(g, &maintenanceServer{Server: s})
 	pb.RegisterClusterServer(g, &clusterServer{Server: s})
 	pb.RegisterAuthServer(g, &authServer{Server: s})
+	v3lockpb.RegisterLockServer(g, &lockServer{candidates: newCandidates(s)})
+	v3electionpb.RegisterElectionServer(g, &electionServer{candidates: newCandidates(s)})
 	healthpb.RegisterHealthServer(g, &healthServer{Server: s})
 	return g
 }

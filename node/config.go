@@ -28,6 +28,10 @@ type Config struct {
 	MaxTxnOps       int
 	// ProgressNotifyInterval is as etcd's --watch-progress-notify-interval; 0 is etcd's default.
 	ProgressNotifyInterval time.Duration
+	// BcryptCost and AuthTokenTTL are as etcd's --bcrypt-cost and --auth-token-ttl;
+	// 0 is etcd's default.
+	BcryptCost   int
+	AuthTokenTTL time.Duration
 
 	// ListenPeerAddrs are multiaddrs to listen on for other nodes. nil is
 	// loopback, TCP and QUIC, on ports the system chooses at the first start and
@@ -77,5 +81,6 @@ func (c Config) gateway(clusterID, memberID uint64) etcdgw.Config {
 		ClientURLs: c.ListenClientURLs, AdvertiseClientURLs: c.AdvertiseClientURLs, MetricsURLs: c.ListenMetricsURLs,
 		TLS: c.TLS, ClusterID: clusterID, MemberID: memberID, Name: c.Name,
 		MaxRequestBytes: c.MaxRequestBytes, MaxTxnOps: c.MaxTxnOps, ProgressNotifyInterval: c.ProgressNotifyInterval,
+		BcryptCost: c.BcryptCost, AuthTokenTTL: c.AuthTokenTTL, TempDir: c.DataDir,
 	}
 }

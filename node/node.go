@@ -116,6 +116,7 @@ func (n *Node) openMesh() (*identity.PrivateKey, error) {
 func (n *Node) openGateway(ctx context.Context, registry *prometheus.Registry) (err error) {
 	cfg := n.cfg.gateway(clusterID(n.self, n.mesh), memberID(n.self))
 	cfg.Logger, cfg.Metrics = n.log, registry
+	cfg.AuthStorage = authStorage{n.store}
 	n.gateway, err = etcdgw.Listen(ctx, cfg, gatewayBackend{n})
 	if err != nil {
 		return err

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/causeway-sync/causeway/dag/leveldb"
 	"github.com/causeway-sync/causeway/etcdgw"
+	"github.com/causeway-sync/causeway/etcdgw/auth"
 	"github.com/causeway-sync/causeway/node"
 	"github.com/causeway-sync/causeway/node/p2p"
 )
@@ -47,8 +50,15 @@ Flags that mean what a flag of etcd means carry its name.`,
 	f.IntVar(&cfg.MaxRequestBytes, "max-request-bytes", etcdgw.DefaultMaxRequestBytes, "largest client request, in bytes")
 	f.IntVar(&cfg.MaxTxnOps, "max-txn-ops", etcdgw.DefaultMaxTxnOps, "most operations in a transaction")
 	f.DurationVar(&cfg.ProgressNotifyInterval, "watch-progress-notify-interval", etcdgw.DefaultProgressNotifyInterval, "interval of watch progress notifications")
+	authToken := f.String("auth-token", authTokenSimple, "kind of the tokens that users get; there is one kind")
+	f.IntVar(&cfg.BcryptCost, "bcrypt-cost", bcrypt.DefaultCost, "cost of hashing users' passwords, from 4 to 31")
+	tokenTTL := f.Uint32("auth-token-ttl", uint32(auth.DefaultTokenTTL/time.Second), "seconds that a user's token lasts after its last use")
 	logger := logFlags(c, std.err)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *authToken != authTokenSimple {
+			return usageError{fmt.Errorf("--auth-token %q is not %s", *authToken, authTokenSimple)}
+		}
+		cfg.AuthTokenTTL = time.Duration(*tokenTTL) * time.Second
 		var err error
 		if cfg.Logger, err = logger(); err != nil {
 			return err
@@ -57,6 +67,9 @@ Flags that mean what a flag of etcd means carry its name.`,
 	}
 	return c
 }
+
+// authTokenSimple is the only kind of token: a secret that the node remembers.
+const authTokenSimple = "simple"
 
 // serve runs a node until ctx is done or the node stops by itself.
 func serve(ctx context.Context, cfg node.Config) error {
