@@ -48,27 +48,41 @@ func (s *kvServer) RangeStream(r *pb.RangeRequest, stream pb.KV_RangeStreamServe
 		left = math.MaxInt64
 	}
 	chunk := min(firstChunkKeys, left)
-	var first *pb.RangeResponse // its header and count hold for all
+	var present, sent int64 // the revision when the first was read, and keys
 	for {
 		r.Limit = chunk
-		resp, err := s.view.Range(ctx, r)
+		resp, err := s.view.Range(stream.Context(), r)
 		if err != nil {
 			return err
 		}
-		if err := s.auth.CheckCurrent(by); err != nil {
-			return err
-		}
-		if first == nil {
-			first = resp
+		if present == 0 {
+			present = resp.Header.Revision
 			if r.Revision == 0 {
-				r.Revision = resp.Header.Revision
+				r.Revision = present
 			}
 		}
 		left -= int64(len(resp.Kvs))
+		sent += int64(len(resp.Kvs))
+		if n := len(resp.Kvs); n > 0 {
+			lastKey := resp.Kvs[n-1].Key
+			r.Key = append(lastKey[:len(lastKey):len(lastKey)], 0)
+		}
 		out := &pb.RangeResponse{Kvs: resp.Kvs}
 		last := !resp.More || left == 0 || len(resp.Kvs) == 0
 		if last {
-			out.Header, out.Count, out.More = s.header(first.Header.Revision), first.Count, resp.More
+			out.Header, out.More, out.Count = s.header(present), resp.More, sent
+			switch {
+			case r.CountOnly:
+				out.Count = resp.Count
+			case resp.More:
+				// As etcd counts, which differs from the keys there are where a sort target
+				// without an order, not refused, has mixed them up.
+				rest, err := s.view.Range(stream.Context(), &pb.RangeRequest{Key: r.Key, RangeEnd: r.RangeEnd, Revision: r.Revision, CountOnly: true})
+				if err != nil {
+					return err
+				}
+				out.Count += rest.Count
+			}
 		}
 		if err := stream.Send(&pb.RangeStreamResponse{RangeResponse: out}); err != nil {
 			return err
@@ -76,8 +90,6 @@ func (s *kvServer) RangeStream(r *pb.RangeRequest, stream pb.KV_RangeStreamServe
 		if last {
 			return nil
 		}
-		lastKey := resp.Kvs[len(resp.Kvs)-1].Key
-		r.Key = append(lastKey[:len(lastKey):len(lastKey)], 0)
 		switch size := proto.Size(out); {
 		case size < s.cfg.MaxRequestBytes/2:
 			chunk *= 2
