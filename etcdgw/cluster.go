@@ -16,14 +16,18 @@ type clusterServer struct {
 
 // MemberList implements Cluster.
 func (s *clusterServer) MemberList(context.Context, *pb.MemberListRequest) (*pb.MemberListResponse, error) {
-	urls := s.cfg.AdvertiseClientURLs
-	if len(urls) == 0 {
-		urls = s.URLs()
-	}
 	return &pb.MemberListResponse{
 		Header:  s.memberHeader(),
-		Members: []*pb.Member{{ID: s.cfg.MemberID, Name: s.cfg.Name, ClientURLs: urls}},
+		Members: []*pb.Member{{ID: s.cfg.MemberID, Name: s.cfg.Name, ClientURLs: s.advertised()}},
 	}, nil
+}
+
+// advertised returns the client URLs that clients are told.
+func (s *Server) advertised() []string {
+	if len(s.cfg.AdvertiseClientURLs) > 0 {
+		return s.cfg.AdvertiseClientURLs
+	}
+	return s.URLs()
 }
 
 // MemberAdd implements Cluster: refused.

@@ -20,6 +20,7 @@ const (
 	DefaultKeepAliveInterval      = 2 * time.Hour    // idle time before the server pings
 	DefaultKeepAliveTimeout       = 20 * time.Second // wait for the answer of a ping
 	DefaultProgressNotifyInterval = 10 * time.Minute // between progress notifications of a watch
+	DefaultQuotaBytes             = 2 << 30          // bytes that clients may store
 	DefaultVersion                = "3.6.8"          // etcd version reported to clients
 )
 
@@ -87,6 +88,9 @@ type Config struct {
 	// random.
 	ProgressNotifyInterval time.Duration
 
+	// TempDir is where snapshots are built before they are sent. Default: the
+	// system's directory for temporary files.
+	TempDir string
 	// Logger receives what an operator should know. Default: none.
 	Logger *slog.Logger
 	// Metrics is where the server registers its metrics and what /metrics

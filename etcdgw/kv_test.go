@@ -97,15 +97,7 @@ func TestErrors(t *testing.T) {
 
 		{"move of the leader away", call(maintenance.MoveLeader, &pb.MoveLeaderRequest{TargetID: 1}), codes.FailedPrecondition, "etcdserver: bad leader transferee"},
 		{"hash in the future", call(maintenance.HashKV, &pb.HashKVRequest{Revision: latest + 1}), outOfRange, "etcdserver: mvcc: required revision is a future revision"},
-		{"alarm by hand", call(maintenance.Alarm, &pb.AlarmRequest{Action: pb.AlarmRequest_ACTIVATE}), codes.Unimplemented, "causeway: alarms cannot be raised by hand"},
 		{"downgrade", call(maintenance.Downgrade, &pb.DowngradeRequest{}), codes.Unimplemented, "causeway: there is no etcd cluster version to downgrade"},
-		{"snapshot", func() error {
-			stream, err := maintenance.Snapshot(ctx, &pb.SnapshotRequest{})
-			if err == nil {
-				_, err = stream.Recv()
-			}
-			return err
-		}, codes.Unimplemented, "causeway: snapshots are not served"},
 		{"authenticate", call(auth.Authenticate, &pb.AuthenticateRequest{Name: "root", Password: "x"}), codes.FailedPrecondition, "etcdserver: authentication is not enabled"},
 		{"unknown method", func() error {
 			return s.conn.Invoke(ctx, "/etcdserverpb.KV/Unheard", &pb.RangeRequest{}, &pb.RangeResponse{})

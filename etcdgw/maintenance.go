@@ -15,6 +15,11 @@ import (
 type maintenanceServer struct {
 	*Server
 	pb.UnimplementedMaintenanceServer
+	snapshots chan struct{} // holds one for each snapshot being made
+}
+
+func newMaintenanceServer(s *Server) *maintenanceServer {
+	return &maintenanceServer{Server: s, snapshots: make(chan struct{}, maxSnapshots)}
 }
 
 // Status implements Maintenance.
@@ -30,17 +35,10 @@ func (s *maintenanceServer) Status(context.Context, *pb.StatusRequest) (*pb.Stat
 		RaftIndex:        st.Index,
 		RaftAppliedIndex: st.Index,
 		RaftTerm:         raftTerm,
+		Errors:           s.statusErrors(),
+		DbSizeQuota:      st.Quota,
 		DowngradeInfo:    &pb.DowngradeInfo{},
 	}, nil
-}
-
-// Alarm implements Maintenance. No alarm is ever raised, so there is none to
-// list or to disarm.
-func (s *maintenanceServer) Alarm(_ context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
-	if r.Action == pb.AlarmRequest_ACTIVATE {
-		return nil, unimplemented("alarms cannot be raised by hand")
-	}
-	return &pb.AlarmResponse{Header: s.header(s.view.Revision())}, nil
 }
 
 // Defragment implements Maintenance. Storage is compacted as it is written, so
@@ -56,11 +54,6 @@ func (s *maintenanceServer) MoveLeader(_ context.Context, r *pb.MoveLeaderReques
 		return nil, rpctypes.ErrGRPCBadLeaderTransferee
 	}
 	return &pb.MoveLeaderResponse{}, nil
-}
-
-// Snapshot implements Maintenance: refused.
-func (s *maintenanceServer) Snapshot(*pb.SnapshotRequest, pb.Maintenance_SnapshotServer) error {
-	return unimplemented("snapshots are not served")
 }
 
 // Downgrade implements Maintenance: refused.

@@ -148,7 +148,7 @@ func (s *Server) newGRPC(codec *countedCodec) *grpc.Server {
 	pb.RegisterKVServer(g, &kvServer{Server: s})
 	pb.RegisterWatchServer(g, &watchServer{Server: s})
 	pb.RegisterLeaseServer(g, &leaseServer{Server: s})
-	pb.RegisterMaintenanceServer(g, &maintenanceServer{Server: s})
+	pb.RegisterMaintenanceServer(g, newMaintenanceServer(s))
 	pb.RegisterClusterServer(g, &clusterServer{Server: s})
 	pb.RegisterAuthServer(g, &authServer{Server: s})
 	v3lockpb.RegisterLockServer(g, &lockServer{candidates: newCandidates(s)})

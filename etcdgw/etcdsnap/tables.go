@@ -19,7 +19,7 @@ func (s *File) Leases(ctx context.Context) ([]Lease, error) {
 	s.db.reset()
 	err := s.walk(ctx, bucketLease, func(e entry) error {
 		l, err := parseLease(e.value)
-		if err == nil && (len(e.key) != 8 || binary.BigEndian.Uint64(e.key) != uint64(l.ID)) {
+		if err == nil && (l.ID == 0 || len(e.key) != 8 || binary.BigEndian.Uint64(e.key) != uint64(l.ID)) {
 			err = fmt.Errorf("%w: lease %x is lease %x", ErrCorrupt, e.key, l.ID)
 		}
 		leases = append(leases, l)
