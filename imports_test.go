@@ -45,7 +45,7 @@ var graph = map[string][]string{
 	"node/p2p":    {"dag", "dag/reconcile", "identity", "identity/dagcbor"},
 	"node/admin":  {"dag", "identity"},
 	"node": {
-		"dag", "dag/leveldb", "etcdgw", "etcdgw/etcdsnap", "etcdgw/mvcc", "identity", "identity/dagcbor",
+		"dag", "dag/leveldb", "etcdgw", "etcdgw/auth", "etcdgw/etcdsnap", "etcdgw/mvcc", "identity", "identity/dagcbor",
 		"node/admin", "node/commit", "node/p2p",
 	},
 }

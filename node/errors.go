@@ -12,4 +12,7 @@ var (
 	// ErrIncomplete is returned by Open for a directory with keys but no mesh, as
 	// left by a Join that did not finish: run the join again.
 	ErrIncomplete = errors.New("the data directory belongs to no mesh yet: finish the join or remove it")
+
+	// ErrTooLarge is returned by Restore for a key-value that no operation can hold.
+	ErrTooLarge = errors.New("too large to restore")
 )

@@ -29,10 +29,11 @@ func Init(dataDir string, o InitOptions) (mesh dag.ID, err error) {
 		return dag.ID{}, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	return found(store, dataDir, o)
+	return found(store, dataDir, o, 0)
 }
 
-func found(store dag.Store, dataDir string, o InitOptions) (dag.ID, error) {
+// found founds a mesh whose revisions begin in the window of epoch.
+func found(store dag.Store, dataDir string, o InitOptions, epoch uint64) (dag.ID, error) {
 	if _, ok, err := readMesh(store); err != nil || ok {
 		return dag.ID{}, errors.Join(err, notEmptyIf(ok, dataDir))
 	}
@@ -48,7 +49,7 @@ func found(store dag.Store, dataDir string, o InitOptions) (dag.ID, error) {
 	if o.Name == "" {
 		o.Name = "founder"
 	}
-	f := commit.Founding{Node: key, Operator: o.Operator, Name: o.Name, Now: time.Now()}
+	f := commit.Founding{Node: key, Operator: o.Operator, Name: o.Name, Epoch: epoch, Now: time.Now()}
 	rand.Read(f.Nonce[:]) // never fails, see crypto/rand
 	return commit.Found(store, f)
 }

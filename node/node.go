@@ -71,6 +71,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	n.pipeline, err = commit.Open(commit.Config{
 		Store: n.store, Key: key, Mesh: n.mesh, Logger: n.log,
 		Metrics: commit.NewMetrics(registry), OnFatal: n.fail,
+		Quota: cfg.quota(), MemberID: memberID(n.self), FreeSpace: func() (int64, error) { return freeSpace(cfg.DataDir) },
 	})
 	if err != nil {
 		return nil, err
@@ -98,7 +99,7 @@ func (n *Node) openMesh() (*identity.PrivateKey, error) {
 		return nil, err
 	}
 	if !ok {
-		if mesh, err = found(n.store, n.cfg.DataDir, InitOptions{}); err != nil {
+		if mesh, err = found(n.store, n.cfg.DataDir, InitOptions{}, 0); err != nil {
 			return nil, err
 		}
 		n.log.Info("founded a mesh of one", "mesh", mesh)
