@@ -22,6 +22,7 @@ type memory struct {
 	view     *mvcc.View
 	waiting  chan submission
 	notReady atomic.Bool
+	spaceLow atomic.Bool
 	hold     atomic.Pointer[chan struct{}] // if set, writes wait until it is closed
 	held     atomic.Int64                  // how many times that was so
 	index    atomic.Uint64
@@ -129,11 +130,12 @@ func (m *memory) write(f func()) {
 	<-done
 }
 
-func (m *memory) View() *mvcc.View { return m.view }
-func (m *memory) Ready() bool      { return !m.notReady.Load() }
+func (m *memory) View() *mvcc.View  { return m.view }
+func (m *memory) Ready() bool       { return !m.notReady.Load() }
+func (m *memory) LogSpaceLow() bool { return m.spaceLow.Load() }
 func (m *memory) Status() Status {
 	bytes := m.view.Stats().Bytes
-	return Status{Size: bytes + 4096, SizeInUse: bytes, Index: m.index.Load()}
+	return Status{Size: bytes + 4096, SizeInUse: bytes, Quota: 1 << 30, Index: m.index.Load()}
 }
 
 // testConfig is a server's configuration on a free port of the loopback.

@@ -34,7 +34,7 @@ func (s *Server) pagesHandler() http.Handler {
 	read := check{"serializable_read", s.checkRead}
 	s.installChecks(mux, "livez", []check{read})
 	s.installChecks(mux, "readyz", []check{
-		{"data_corruption", func(context.Context) error { return nil }},
+		{"data_corruption", s.checkCorrupt},
 		{"linearizable_read", s.checkReady},
 		{"non_learner", func(context.Context) error { return nil }},
 		read,
@@ -44,7 +44,7 @@ func (s *Server) pagesHandler() http.Handler {
 
 // serveHealth answers /health with etcd's JSON. Of its query parameters
 // serializable=true asks whether the process lives rather than whether clients
-// are served; exclude names alarms, of which there are none.
+// are served; exclude names types of alarms to pass over.
 func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
 	if !allowGet(w, r) {
 		return
@@ -54,7 +54,9 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
 		Reason string `json:"reason"`
 	}{Health: "true"}
 	serializable := r.URL.Query().Get("serializable") == "true"
-	if !serializable && !s.backend.Ready() {
+	if reason := s.alarmReason(r.URL.Query()["exclude"]); reason != "" {
+		health.Health, health.Reason = "false", reason
+	} else if !serializable && !s.backend.Ready() {
 		health.Health, health.Reason = "false", "RAFT NO LEADER"
 	} else if err := s.checkRead(r.Context()); err != nil {
 		health.Health, health.Reason = "false", fmt.Sprintf("RANGE ERROR:%s", err)

@@ -1,6 +1,10 @@
 package etcdgw
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // stateCollector shows the backend's and its view's figures, taken anew at each
 // scrape.
@@ -23,12 +27,15 @@ var (
 	descStreams     = stateDesc("etcd_debugging_mvcc_watch_stream_total", "Watch streams.")
 	descSlow        = stateDesc("etcd_debugging_mvcc_slow_watcher_total", "Watches that lag and are served from history.")
 	descIndex       = stateDesc("etcd_server_proposals_applied_total", "Records written to the log and applied.")
+	descQuota       = stateDesc("etcd_server_quota_backend_bytes", "Bytes that clients may store, live data and history; 0 if there is no bound.")
+	descSpaceLow    = stateDesc("causeway_log_space_low", "Whether writes are refused because too little space is left for the log.")
+	descAlarm       = prometheus.NewDesc("etcd_debugging_server_alarms", "Alarms that stand, by member (in hexadecimal) and type.", []string{"server_id", "alarm_type"}, nil)
 	descLiveBytes   = stateDesc("causeway_live_bytes", "Bytes of the keys and values that are visible.")
 	descHistory     = stateDesc("causeway_history_events", "Events kept for watches and reads in the past.")
 	descLeases      = stateDesc("causeway_leases", "Leases granted by this node and not ended.")
 	descsOfAllState = []*prometheus.Desc{
 		descHasLeader, descIsLeader, descSize, descSizeInUse, descRevision, descCompacted, descKeys,
-		descWatchers, descStreams, descSlow, descIndex, descLiveBytes, descHistory, descLeases,
+		descWatchers, descStreams, descSlow, descIndex, descQuota, descSpaceLow, descAlarm, descLiveBytes, descHistory, descLeases,
 	}
 )
 
@@ -43,10 +50,13 @@ func (stateCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c stateCollector) Collect(ch chan<- prometheus.Metric) {
 	view, status := c.backend.View(), c.backend.Status()
 	stats := view.Stats()
-	ready := 0.0
-	if c.backend.Ready() {
-		ready = 1
+	one := func(b bool) float64 {
+		if b {
+			return 1
+		}
+		return 0
 	}
+	ready := one(c.backend.Ready())
 	for _, m := range []struct {
 		desc  *prometheus.Desc
 		value float64
@@ -55,6 +65,8 @@ func (c stateCollector) Collect(ch chan<- prometheus.Metric) {
 		{descIsLeader, ready},
 		{descSize, float64(status.Size)},
 		{descSizeInUse, float64(status.SizeInUse)},
+		{descQuota, float64(status.Quota)},
+		{descSpaceLow, one(c.backend.LogSpaceLow())},
 		{descRevision, float64(view.Revision())},
 		{descCompacted, float64(view.CompactRevision())},
 		{descKeys, float64(stats.Keys)},
@@ -66,6 +78,9 @@ func (c stateCollector) Collect(ch chan<- prometheus.Metric) {
 		{descLeases, float64(stats.Leases)},
 	} {
 		ch <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, m.value)
+	}
+	for _, a := range view.Alarms() {
+		ch <- prometheus.MustNewConstMetric(descAlarm, prometheus.GaugeValue, 1, strconv.FormatUint(a.Member, 16), a.Type.String())
 	}
 	ch <- prometheus.MustNewConstMetric(descIndex, prometheus.CounterValue, float64(status.Index))
 }

@@ -33,6 +33,11 @@ type Config struct {
 	BcryptCost   int
 	AuthTokenTTL time.Duration
 
+	// QuotaBackendBytes is as etcd's --quota-backend-bytes, but bounds live data
+	// and history as mvcc.Stats.Stored counts them: 0 is etcdgw.DefaultQuotaBytes,
+	// a negative one no bound.
+	QuotaBackendBytes int64
+
 	// ListenPeerAddrs are multiaddrs to listen on for other nodes. nil is
 	// loopback, TCP and QUIC, on ports the system chooses at the first start and
 	// that are kept while they are free: peers remember them.
@@ -73,6 +78,14 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return c.gateway(1, 1).Validate()
+}
+
+// quota returns the bytes that clients may store, 0 for no bound.
+func (c Config) quota() int64 {
+	if c.QuotaBackendBytes == 0 {
+		return etcdgw.DefaultQuotaBytes
+	}
+	return max(c.QuotaBackendBytes, 0)
 }
 
 // gateway returns the gateway's part of the configuration.
