@@ -69,6 +69,9 @@ func (v *View) prune(n int) {
 			v.history.forget(x)
 			v.forget(it)
 		}
-		v.history.drop()
+		base := v.history.base
+		if v.history.drop(); v.history.base != base {
+			v.tallies.drop(base)
+		}
 	}
 }

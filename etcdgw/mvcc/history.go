@@ -42,6 +42,13 @@ func (h *history) at(i uint64) *version {
 	return h.blocks[i/historyBlock][i%historyBlock]
 }
 
+// block returns the block with event i and the sequence number of its first
+// event. The first block may have nil places before the first event kept.
+func (h *history) block(i uint64) (base uint64, events []*version) {
+	n := (i - h.base) / historyBlock
+	return h.base + n*historyBlock, h.blocks[n]
+}
+
 // since returns the sequence number of the first event whose revision is at least rev.
 func (h *history) since(rev int64) uint64 {
 	n := sort.Search(int(h.next-h.first), func(i int) bool {

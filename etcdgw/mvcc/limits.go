@@ -31,9 +31,11 @@ const (
 	// chunkKeys is how many keys are visited under one hold of the lock, so that
 	// a large range does not keep the writer waiting (some 50 µs).
 	chunkKeys = 512
-	// countEvents is how many events later than a revision are taken back from
-	// the count at the head before counting key by key is preferred.
+	// countEvents is how many events later than a revision are always taken back
+	// from the count at the head, and tallyGain how many times as many as there
+	// are keys: beyond, the keys are counted one by one.
 	countEvents = 4096
+	tallyGain   = 16
 	// pruneEvents is how many events one Publish drops from compacted history at
 	// least; it drops four for each event it publishes if that is more.
 	pruneEvents = 1024

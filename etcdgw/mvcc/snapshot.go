@@ -118,47 +118,6 @@ func (s *snapshot) chunk(found []*version, sp span, rev int64, n int) ([]*versio
 	return found, next
 }
 
-// count returns the number of keys of the span at rev. Where rev is not far
-// behind the head it costs the logarithm of the number of keys.
-func (s *snapshot) count(ctx context.Context, sp span, rev int64) (int64, error) {
-	if sp.empty() {
-		return 0, nil
-	}
-	if n, ok := s.countFromHead(sp, rev); ok {
-		return n, nil
-	}
-	n := int64(0)
-	err := s.scan(ctx, sp, rev, func(*version) bool { n++; return true })
-	return n, err
-}
-
-// countFromHead counts the keys at the head and takes back what happened since rev.
-func (s *snapshot) countFromHead(sp span, rev int64) (int64, bool) {
-	s.lock()
-	defer s.unlock()
-	v := s.v
-	i := v.history.since(rev + 1)
-	if v.history.next-i > countEvents {
-		return 0, false
-	}
-	n := v.rank(sp.key)
-	if sp.open {
-		n = v.live.Len() - n
-	} else {
-		n = v.rank(sp.end) - n
-	}
-	for ; i < v.history.next; i++ {
-		switch x := v.history.at(i); {
-		case !sp.contains(x.item.name):
-		case x.tombstone():
-			n++
-		case x.creates():
-			n--
-		}
-	}
-	return int64(n), true
-}
-
 // rank returns how many keys visible at the head are less than name.
 func (v *View) rank(name string) int {
 	low, high := 0, v.live.Len()

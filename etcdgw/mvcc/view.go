@@ -39,6 +39,8 @@ type View struct {
 	pinMu sync.Mutex
 	pins  map[int64]int
 
+	tallies tallies
+
 	leases lessor
 
 	// sealMu guards seals: Transaction may be called by any goroutine.
