@@ -355,7 +355,11 @@ func (g *generator) compare() *pb.Compare {
 	case pb.Compare_VALUE:
 		c.TargetUnion = &pb.Compare_Value{Value: g.value()}
 	case pb.Compare_LEASE:
-		c.TargetUnion = &pb.Compare_Lease{Lease: g.lease() * int64(g.rng.IntN(2))}
+		id := g.lease() * int64(g.rng.IntN(2))
+		if id >= firstToken && c.Result != pb.Compare_EQUAL {
+			c.Result = pb.Compare_NOT_EQUAL // which one is greater is chance
+		}
+		c.TargetUnion = &pb.Compare_Lease{Lease: id}
 	}
 	return c
 }

@@ -17,6 +17,9 @@ import (
 // settleTimeout bounds how long a site may take to send what it owes.
 const settleTimeout = 20 * time.Second
 
+// progressPatience is how long to wait for an answer to a progress request before the next one.
+const progressPatience = 100 * time.Millisecond
+
 // progressID is the watch ID of an answer to a progress request.
 const progressID = -1
 
@@ -91,14 +94,16 @@ func (w *watching) settle() {
 		r.mu.Lock()
 		r.settling = maps.Clone(r.asked)
 		r.mu.Unlock()
-		for !r.progressed(w.p.rev) {
+		for tries := 0; !r.progressed(w.p.rev); tries++ {
 			if time.Now().After(deadline) {
 				w.p.t.Fatalf("%s: no progress to revision %d on the stream: %v", r.site.name, w.p.rev, r.failure())
 			}
 			if err := r.stream.Send(progressRequest); err != nil {
 				w.p.t.Fatalf("%s: %v", r.site.name, err)
 			}
-			r.waitFor(func() bool { return r.progress >= w.p.rev }, 100*time.Millisecond)
+			if r.waitFor(func() bool { return r.progress >= w.p.rev }, progressPatience) && tries > 0 {
+				time.Sleep(progressPatience) // answers to the earlier requests must not be taken for later ones
+			}
 		}
 	}
 }
@@ -208,6 +213,7 @@ func (r *recorder) note(resp *pb.WatchResponse) {
 	switch {
 	case resp.Created:
 		r.control = append(r.control, resp)
+		r.progress = 0 // what was reported did not regard the new watch
 		if !resp.Canceled {
 			r.asked[id] = true
 			r.last[id] = 0
