@@ -48,6 +48,9 @@ type Config struct {
 	// etcd's --listen-metrics-urls. None by default. An https one asks for no
 	// client certificate only if the client URLs do not.
 	MetricsURLs []string
+	// EnablePprof serves runtime profiles at /debug/pprof/ on all URLs: whoever
+	// may connect sees what the process does.
+	EnablePprof bool
 	// TLS is needed by https and unixs URLs.
 	TLS TLS
 	// DisableJSONGateway leaves out the JSON gateway below /v3/.

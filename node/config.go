@@ -37,6 +37,19 @@ type Config struct {
 	// and history as mvcc.Stats.Stored counts them: 0 is etcdgw.DefaultQuotaBytes,
 	// a negative one no bound.
 	QuotaBackendBytes int64
+	// AutoCompactionMode and AutoCompactionRetention are as etcd's flags; the
+	// default of the first is CompactPeriodic, that of the second no compaction.
+	AutoCompactionMode, AutoCompactionRetention string
+
+	// MaxConcurrentStreams, KeepAliveMinTime, KeepAliveInterval and
+	// KeepAliveTimeout are as etcd's --max-concurrent-streams and
+	// --grpc-keepalive-*; 0 is etcd's default.
+	MaxConcurrentStreams                                  uint32
+	KeepAliveMinTime, KeepAliveInterval, KeepAliveTimeout time.Duration
+	// DisableJSONGateway, CORS, HostWhitelist and EnablePprof are as etcd's
+	// --enable-grpc-gateway=false, --cors, --host-whitelist and --enable-pprof.
+	DisableJSONGateway, EnablePprof bool
+	CORS, HostWhitelist             []string
 
 	// ListenPeerAddrs are multiaddrs to listen on for other nodes. nil is
 	// loopback, TCP and QUIC, on ports the system chooses at the first start and
@@ -61,6 +74,9 @@ func (c Config) withDefaults() Config {
 	if len(c.ListenClientURLs) == 0 {
 		c.ListenClientURLs = []string{DefaultClientURL}
 	}
+	if c.AutoCompactionMode == "" {
+		c.AutoCompactionMode = CompactPeriodic
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -76,6 +92,9 @@ func (c Config) Validate() error {
 	}
 	if err := p2p.CheckAddrs(c.ListenPeerAddrs, c.Peers); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if _, err := parseRetention(c.AutoCompactionMode, c.AutoCompactionRetention); err != nil {
+		return err
 	}
 	return c.gateway(1, 1).Validate()
 }
@@ -94,6 +113,9 @@ func (c Config) gateway(clusterID, memberID uint64) etcdgw.Config {
 		ClientURLs: c.ListenClientURLs, AdvertiseClientURLs: c.AdvertiseClientURLs, MetricsURLs: c.ListenMetricsURLs,
 		TLS: c.TLS, ClusterID: clusterID, MemberID: memberID, Name: c.Name,
 		MaxRequestBytes: c.MaxRequestBytes, MaxTxnOps: c.MaxTxnOps, ProgressNotifyInterval: c.ProgressNotifyInterval,
+		MaxConcurrentStreams: c.MaxConcurrentStreams,
+		KeepAliveMinTime:     c.KeepAliveMinTime, KeepAliveInterval: c.KeepAliveInterval, KeepAliveTimeout: c.KeepAliveTimeout,
+		DisableJSONGateway: c.DisableJSONGateway, EnablePprof: c.EnablePprof, CORS: c.CORS, HostWhitelist: c.HostWhitelist,
 		BcryptCost: c.BcryptCost, AuthTokenTTL: c.AuthTokenTTL, TempDir: c.DataDir,
 	}
 }

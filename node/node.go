@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/leveldb"
@@ -35,6 +36,9 @@ type Node struct {
 	gateway  *etcdgw.Server
 	admin    *admin.Server
 	serving  sync.WaitGroup // the gateway's
+
+	compacting     sync.WaitGroup     // the compactor's
+	stopCompacting context.CancelFunc // nil before it runs
 
 	closeOnce sync.Once
 	closeErr  error
@@ -77,6 +81,9 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 		return nil, err
 	}
 	if err := n.openGateway(ctx, registry); err != nil {
+		return nil, err
+	}
+	if err := n.startCompacting(); err != nil {
 		return nil, err
 	}
 	err = n.openNetwork(ctx, p2p.Config{
@@ -127,6 +134,25 @@ func (n *Node) openGateway(ctx context.Context, registry *prometheus.Registry) (
 			n.fail(fmt.Errorf("gateway: %w", err))
 		}
 	})
+	return nil
+}
+
+// startCompacting starts the automatic compaction, if it is on.
+func (n *Node) startCompacting() error {
+	keep, err := parseRetention(n.cfg.AutoCompactionMode, n.cfg.AutoCompactionRetention)
+	if err != nil || keep == (retention{}) {
+		return err
+	}
+	c := compactor{
+		keep: keep, ready: n.pipeline.Ready, revision: n.pipeline.View().Revision, log: n.log,
+		compact: func(ctx context.Context, rev int64) error {
+			_, err := n.pipeline.Submit(ctx, &pb.CompactionRequest{Revision: rev})
+			return err
+		},
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	n.stopCompacting = cancel
+	n.compacting.Go(func() { c.run(ctx) })
 	return nil
 }
 
@@ -198,6 +224,10 @@ func (n *Node) close() error {
 	}
 	if n.admin != nil {
 		step("admin socket", n.admin.Close())
+	}
+	if n.stopCompacting != nil {
+		n.stopCompacting()
+		n.compacting.Wait()
 	}
 	if n.gateway != nil {
 		if err := n.gateway.Shutdown(ctx); err != nil {
