@@ -72,6 +72,7 @@ var admissions = map[string]admission{
 	pb.Lease_LeaseGrant_FullMethodName:        forKnown,
 	pb.Lease_LeaseRevoke_FullMethodName:       forKnown, // and may write its keys
 	pb.Lease_LeaseTimeToLive_FullMethodName:   forKnown, // and may read its keys, if asked for
+	pb.Cluster_MemberList_FullMethodName:      forKnown,
 	pb.Cluster_MemberRemove_FullMethodName:    forAdmin,
 	pb.Cluster_MemberUpdate_FullMethodName:    forAdmin,
 	pb.Cluster_MemberPromote_FullMethodName:   forAdmin,

@@ -122,7 +122,7 @@ func TestAuthPermissions(t *testing.T) {
 			}
 			return err
 		}, roots},
-		{"list members", try(cluster.MemberList, &pb.MemberListRequest{}), everybody},
+		{"list members", try(cluster.MemberList, &pb.MemberListRequest{}), known},
 		{"add a member", try(cluster.MemberAdd, &pb.MemberAddRequest{PeerURLs: []string{"http://127.0.0.1:1"}}), roots},
 		{"remove a member", try(cluster.MemberRemove, &pb.MemberRemoveRequest{ID: 0xa1}), roots},
 		{"update a member", try(cluster.MemberUpdate, &pb.MemberUpdateRequest{ID: 0xa1}), roots},
