@@ -50,6 +50,7 @@ Flags that mean what a flag of etcd means carry its name.`,
 	f.IntVar(&cfg.MaxRequestBytes, "max-request-bytes", etcdgw.DefaultMaxRequestBytes, "largest client request, in bytes")
 	f.IntVar(&cfg.MaxTxnOps, "max-txn-ops", etcdgw.DefaultMaxTxnOps, "most operations in a transaction")
 	f.DurationVar(&cfg.ProgressNotifyInterval, "watch-progress-notify-interval", etcdgw.DefaultProgressNotifyInterval, "interval of watch progress notifications")
+	gatewayFlagsParsed := gatewayFlags(c, &cfg)
 	authToken := f.String("auth-token", authTokenSimple, "kind of the tokens that users get; there is one kind")
 	f.IntVar(&cfg.BcryptCost, "bcrypt-cost", bcrypt.DefaultCost, "cost of hashing users' passwords, from 4 to 31")
 	tokenTTL := f.Uint32("auth-token-ttl", uint32(auth.DefaultTokenTTL/time.Second), "seconds that a user's token lasts after its last use")
@@ -58,6 +59,7 @@ Flags that mean what a flag of etcd means carry its name.`,
 		if *authToken != authTokenSimple {
 			return usageError{fmt.Errorf("--auth-token %q is not %s", *authToken, authTokenSimple)}
 		}
+		gatewayFlagsParsed()
 		cfg.AuthTokenTTL = time.Duration(*tokenTTL) * time.Second
 		var err error
 		if cfg.Logger, err = logger(); err != nil {
