@@ -28,15 +28,19 @@ func eventually(t *testing.T, what string, check func(ctx context.Context) error
 	ctx, cancel := context.WithTimeout(t.Context(), stepTimeout)
 	defer cancel()
 	began := time.Now()
+	var last error // before the time was up
 	for {
 		err := check(ctx)
 		if err == nil {
 			t.Logf("%s after %v", what, time.Since(began).Round(10*time.Millisecond))
 			return
 		}
+		if ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: not within %v: %v", what, stepTimeout, err)
+			t.Fatalf("%s: not within %v: %v", what, stepTimeout, last)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
@@ -55,10 +59,9 @@ func (c *cluster) namespace(t *testing.T, name string) {
 	})
 }
 
-// deployment returns a Deployment of one container, whose pods end at once when deleted.
+// deployment returns a Deployment of one container.
 func deployment(name string, replicas int32) *apps.Deployment {
 	labels := map[string]string{"app": name}
-	grace := int64(0)
 	return &apps.Deployment{
 		ObjectMeta: meta.ObjectMeta{Name: name},
 		Spec: apps.DeploymentSpec{
@@ -67,8 +70,7 @@ func deployment(name string, replicas int32) *apps.Deployment {
 			Template: core.PodTemplateSpec{
 				ObjectMeta: meta.ObjectMeta{Labels: labels},
 				Spec: core.PodSpec{
-					Containers:                    []core.Container{{Name: "main", Image: "example.org/none:1"}},
-					TerminationGracePeriodSeconds: &grace,
+					Containers: []core.Container{{Name: "main", Image: "example.org/none:1"}},
 				},
 			},
 		},

@@ -1,16 +1,24 @@
 package kubernetes
 
 import (
+	"flag"
 	"testing"
 
 	"github.com/causeway-sync/causeway/integration/kubernetes/harness"
+	"github.com/causeway-sync/causeway/integration/kubernetes/upstream"
 )
+
+var storeName = flag.String("store", "founder", "what TestControlPlane runs on: founder or joined, a Causeway node that founded or joined a mesh, or etcd")
 
 // TestControlPlane puts one control plane on one Causeway node through the
 // steps below, in order.
 func TestControlPlane(t *testing.T) {
 	logs := harness.LogDir(t)
-	store := harness.NewCauseway(t, logs)
+	newStore, ok := upstream.Stores[*storeName]
+	if !ok {
+		t.Fatalf("-store %s: not founder, joined or etcd", *storeName)
+	}
+	store := newStore(t, logs)
 	store.Start()
 	c := &cluster{store: store, ControlPlane: harness.StartControlPlane(t, logs, store.Endpoint,
 		"--event-ttl="+eventTTL.String(), "--etcd-compaction-interval="+compactionInterval.String())}
@@ -32,6 +40,7 @@ func TestControlPlane(t *testing.T) {
 		{"NamespaceDeletion", testNamespaceDeletion},
 		{"APIServerKilled", testAPIServerKilled},
 		{"NodeKilled", testNodeKilled},
+		{"Agreement", testAgreement},
 	}
 	for _, step := range steps {
 		if !t.Run(step.name, func(t *testing.T) { step.run(t, c) }) {

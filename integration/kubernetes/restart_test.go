@@ -24,12 +24,15 @@ func testAPIServerKilled(t *testing.T, c *cluster) {
 }
 
 // testNodeKilled ends the Causeway node with SIGKILL under the control plane
-// while a client writes, and runs it again.
+// while a client writes, and runs it again, three times.
 func testNodeKilled(t *testing.T, c *cluster) {
 	c.survive(t, "node-killed", func() {
-		c.store.Kill()
-		c.store.Start()
-		c.WaitReady()
+		for range 3 {
+			c.store.Kill()
+			c.store.Start()
+			c.WaitReady()
+			time.Sleep(time.Second) // of writes, before the next
+		}
 	})
 }
 
@@ -165,7 +168,9 @@ func (f *follower) run(ctx context.Context) {
 		}
 		f.follow(ctx, w)
 		w.Stop()
-		f.resumed++
+		if f.seen[lastName] == 0 {
+			f.resumed++
+		}
 	}
 }
 

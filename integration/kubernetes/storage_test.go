@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"encoding/json"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,23 +71,58 @@ func compileUpstream(t *testing.T, path string) string {
 	return bin
 }
 
+// watchCache adds the tests of the watch cache, which take minutes more.
+var watchCache = flag.Bool("watch-cache", false, "in TestStorage, also run the tests of k8s.io/apiserver/pkg/storage/cacher")
+
+// numbered are the tests that name revisions of a young etcd: 1, 2, or 102 as one
+// of the future. A joined node's revisions begin at 2^40, so it cannot pass them.
+const numbered = `^TestTooLargeResourceVersionErrorForWatchList$` +
+	`|^TestLists$/ListFromCacheSnapshot=false/^List$/_write,_match=Exact$` +
+	`|^TestWatchSemantics$/_sendInitialEvents=false,_RV=1$`
+
 // TestStorage runs the tests that the Kubernetes developers have of their
-// storage, on a node that founded its mesh and on one that joined.
+// storage: on a node that founded its mesh, and on one that joined.
 func TestStorage(t *testing.T) {
-	for _, path := range strings.Fields(os.Getenv("PKGS")) {
+	packages := []string{"k8s.io/apiserver/pkg/storage/etcd3"}
+	if *watchCache {
+		packages = append(packages, "k8s.io/apiserver/pkg/storage/cacher")
+	}
+	for _, path := range packages {
 		bin := compileUpstream(t, path)
-		for _, store := range strings.Fields(os.Getenv("STORES")) {
+		for _, store := range []string{"founder", "joined"} {
 			t.Run(filepath.Base(path)+"/"+store, func(t *testing.T) {
-				cmd := exec.Command(bin, "-test.timeout=5m", "-test.v")
-				cmd.Dir = t.TempDir()
-				cmd.Env = append(os.Environ(), upstream.StoreEnv+"="+store)
-				out, err := cmd.CombinedOutput()
-				os.WriteFile("/work/btmp/k8s/"+filepath.Base(path)+"-"+store+".log", out, 0o644)
-				if err != nil {
-					t.Fatalf("%v", err)
+				args := []string{"-test.timeout=10m", "-test.v"}
+				if store == "joined" {
+					args = append(args, "-test.skip="+numbered)
 				}
-				_ = harness.LogDir
+				runUpstream(t, bin, store, args...)
 			})
 		}
+	}
+}
+
+// runUpstream runs compiled tests on a store and counts what passed.
+func runUpstream(t *testing.T, bin, store string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(bin, args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), upstream.StoreEnv+"="+store)
+	out, err := cmd.CombinedOutput()
+	passed := 0
+	for line := range strings.Lines(string(out)) {
+		switch result := strings.TrimSpace(line); {
+		case strings.HasPrefix(line, "--- PASS"):
+			passed++
+		case strings.HasPrefix(result, "--- FAIL"), strings.HasPrefix(line, "--- SKIP"), strings.HasPrefix(line, "panic:"):
+			t.Log(result)
+		}
+	}
+	t.Logf("%d tests passed", passed)
+	if err != nil || passed == 0 {
+		log := filepath.Join(harness.LogDir(t), filepath.Base(bin)+".log")
+		if err := os.WriteFile(log, out, 0o600); err != nil {
+			t.Error(err)
+		}
+		t.Fatalf("%s: %v", filepath.Base(bin), err)
 	}
 }

@@ -10,7 +10,8 @@ import "github.com/causeway-sync/causeway/integration/kubernetes/harness"
 // of the names in [Stores].
 const StoreEnv = "STORAGE_TEST_STORE"
 
-// Stores are what the tests can run on.
+// Stores are what tests can run on: a Causeway node that founded its mesh, one
+// that joined, or an etcd.
 var Stores = map[string]harness.NewStore{
 	"founder": harness.NewCauseway,
 	"joined":  harness.NewJoined,
