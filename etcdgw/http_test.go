@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
 )
 
 // get fetches a page of the server.
@@ -91,6 +93,12 @@ func TestMetrics(t *testing.T) {
 	s.put(t, "a", "1")
 	s.put(t, "b", "1")
 	s.kv.Range(testContext(t), &pb.RangeRequest{})
+	txn := &pb.TxnRequest{Success: []*pb.RequestOp{
+		{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte("a"), Value: []byte("1")}}},
+		{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: []byte("a")}}},
+		{Request: &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: &pb.DeleteRangeRequest{Key: []byte("c")}}},
+	}}
+	s.kv.Txn(testContext(t), txn)
 	w := s.newWatch(t)
 	w.create(&pb.WatchCreateRequest{Key: []byte("a")})
 	w.recv()
@@ -110,15 +118,21 @@ func TestMetrics(t *testing.T) {
 			"etcd_mvcc_db_total_size_in_bytes 4100",
 			"etcd_mvcc_db_total_size_in_use_in_bytes 4",
 			"etcd_debugging_mvcc_keys_total 2",
-			"etcd_debugging_mvcc_current_revision 3",
+			"etcd_debugging_mvcc_current_revision 4",
 			"etcd_debugging_mvcc_compact_revision 0",
 			"etcd_debugging_mvcc_watcher_total 1",
 			"etcd_debugging_mvcc_watch_stream_total 1",
-			"etcd_server_proposals_applied_total 2",
-			`etcd_server_client_requests_total{client_api_version="unknown",type="unary"} 3`,
+			"etcd_server_proposals_applied_total 3",
+			"etcd_server_proposals_committed_total 3",
+			"etcd_mvcc_put_total 3",
+			"etcd_mvcc_delete_total 1",
+			"etcd_mvcc_range_total 1",
+			"etcd_mvcc_txn_total 1",
+			`etcd_server_id{server_id="a1"} 1`,
+			`etcd_server_client_requests_total{client_api_version="unknown",type="unary"} 4`,
 			`grpc_server_handled_total{grpc_code="OK",grpc_method="Put",grpc_service="etcdserverpb.KV",grpc_type="unary"} 2`,
 			`grpc_server_handled_total{grpc_code="InvalidArgument",grpc_method="Range",grpc_service="etcdserverpb.KV",grpc_type="unary"} 1`,
-			"etcd_network_client_grpc_received_bytes_total 17",
+			fmt.Sprint("etcd_network_client_grpc_received_bytes_total ", 17+proto.Size(txn)),
 			`grpc_server_started_total{grpc_method="Watch",grpc_service="etcdserverpb.Watch",grpc_type="bidi_stream"} 1`,
 			`grpc_server_msg_sent_total{grpc_method="Watch",grpc_service="etcdserverpb.Watch",grpc_type="bidi_stream"} 1`,
 		} {

@@ -28,6 +28,7 @@ func (s *kvServer) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResp
 	if err != nil {
 		return nil, err
 	}
+	s.metrics.ranges.Inc()
 	s.fill(&resp.Header)
 	return resp, nil
 }
@@ -41,6 +42,7 @@ func (s *kvServer) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, 
 	if err != nil {
 		return nil, err
 	}
+	s.metrics.puts.Inc()
 	s.fill(&resp.Header)
 	return resp, nil
 }
@@ -54,6 +56,7 @@ func (s *kvServer) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*
 	if err != nil {
 		return nil, err
 	}
+	s.metrics.deletes.Inc()
 	s.fill(&resp.Header)
 	return resp, nil
 }
@@ -74,6 +77,9 @@ func (s *kvServer) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, 
 	}
 	if err != nil {
 		return nil, err
+	}
+	if s.metrics.countOps(resp) > 1 {
+		s.metrics.txns.Inc()
 	}
 	s.fill(&resp.Header)
 	return resp, nil

@@ -1,10 +1,12 @@
 package etcdgw
 
 import (
+	"runtime"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 )
@@ -18,6 +20,7 @@ type metrics struct {
 	clientRequests                   *prometheus.CounterVec
 	streamFailures                   *prometheus.CounterVec
 	receivedBytes, sentBytes         prometheus.Counter
+	ranges, puts, deletes, txns      prometheus.Counter
 	leaseGranted                     prometheus.Counter
 	leaseRevoked                     prometheus.Counter
 	leaseRenewed                     prometheus.Counter
@@ -79,6 +82,10 @@ func newMetrics(cfg Config, b Backend) (*metrics, error) {
 		streamFailures: counters("etcd_network_server_stream_failures_total", "Stream failures on the server.", "Type", "API"),
 		receivedBytes:  counter("etcd_network_client_grpc_received_bytes_total", "Bytes of the messages received from gRPC clients."),
 		sentBytes:      counter("etcd_network_client_grpc_sent_bytes_total", "Bytes of the messages sent to gRPC clients."),
+		ranges:         counter("etcd_mvcc_range_total", "Ranges read, those of transactions included."),
+		puts:           counter("etcd_mvcc_put_total", "Puts made by clients, those of transactions included."),
+		deletes:        counter("etcd_mvcc_delete_total", "Deletes of a key or range made by clients, those of transactions included."),
+		txns:           counter("etcd_mvcc_txn_total", "Transactions of more than one operation."),
 		leaseGranted:   counter("etcd_debugging_lease_granted_total", "Leases granted."),
 		leaseRevoked:   counter("etcd_debugging_lease_revoked_total", "Leases revoked by clients."),
 		leaseRenewed:   counter("etcd_debugging_lease_renewed_total", "Leases renewed."),
@@ -107,6 +114,12 @@ func newMetrics(cfg Config, b Backend) (*metrics, error) {
 	version := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "etcd_server_version", Help: "The etcd version reported to clients."}, []string{"server_version"})
 	version.WithLabelValues(cfg.Version).Set(1)
+	goVersion := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "etcd_server_go_version", Help: "The version of Go that the program was built with."}, []string{"server_go_version"})
+	goVersion.WithLabelValues(runtime.Version()).Set(1)
+	id := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "etcd_server_id", Help: "The member ID, in hexadecimal."}, []string{"server_id"})
+	id.WithLabelValues(strconv.FormatUint(cfg.MemberID, 16)).Set(1)
 
 	for _, c := range []prometheus.Collector{
 		collectors.NewGoCollector(),
@@ -119,8 +132,9 @@ func newMetrics(cfg Config, b Backend) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.started, m.received, m.sent, m.handled, m.clientRequests, m.streamFailures, m.receivedBytes, m.sentBytes,
+		m.ranges, m.puts, m.deletes, m.txns,
 		m.leaseGranted, m.leaseRevoked, m.leaseRenewed,
-		m.healthSuccess, m.healthFailure, m.healthcheck, m.healthchecks, version,
+		m.healthSuccess, m.healthFailure, m.healthcheck, m.healthchecks, version, goVersion, id,
 		stateCollector{b},
 	} {
 		if err := cfg.Metrics.Register(c); err != nil {
@@ -128,6 +142,25 @@ func newMetrics(cfg Config, b Backend) (*metrics, error) {
 		}
 	}
 	return m, nil
+}
+
+// countOps counts the operations of a transaction and returns how many there were.
+func (m *metrics) countOps(t *pb.TxnResponse) (n int) {
+	for _, op := range t.GetResponses() {
+		switch op.GetResponse().(type) {
+		case *pb.ResponseOp_ResponseRange:
+			m.ranges.Inc()
+		case *pb.ResponseOp_ResponsePut:
+			m.puts.Inc()
+		case *pb.ResponseOp_ResponseDeleteRange:
+			m.deletes.Inc()
+		case *pb.ResponseOp_ResponseTxn:
+			n += m.countOps(op.GetResponseTxn())
+			continue
+		}
+		n++
+	}
+	return n
 }
 
 func isRegistered(err error) bool {

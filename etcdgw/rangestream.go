@@ -43,6 +43,7 @@ func (s *kvServer) RangeStream(r *pb.RangeRequest, stream pb.KV_RangeStreamServe
 	if err := s.auth.CheckRange(by, r.Key, r.RangeEnd); err != nil {
 		return err
 	}
+	s.metrics.ranges.Inc()
 	left := r.Limit
 	if left == 0 || r.CountOnly { // a negative limit is none, and as in etcd there is one message then
 		left = math.MaxInt64

@@ -27,6 +27,7 @@ var (
 	descStreams     = stateDesc("etcd_debugging_mvcc_watch_stream_total", "Watch streams.")
 	descSlow        = stateDesc("etcd_debugging_mvcc_slow_watcher_total", "Watches that lag and are served from history.")
 	descIndex       = stateDesc("etcd_server_proposals_applied_total", "Records written to the log and applied.")
+	descCommitted   = stateDesc("etcd_server_proposals_committed_total", "The same as etcd_server_proposals_applied_total: what is logged is applied.")
 	descQuota       = stateDesc("etcd_server_quota_backend_bytes", "Bytes that clients may store, live data and history; 0 if there is no bound.")
 	descSpaceLow    = stateDesc("causeway_log_space_low", "Whether writes are refused because too little space is left for the log.")
 	descAlarm       = prometheus.NewDesc("etcd_debugging_server_alarms", "Alarms that stand, by member (in hexadecimal) and type.", []string{"server_id", "alarm_type"}, nil)
@@ -35,7 +36,7 @@ var (
 	descLeases      = stateDesc("causeway_leases", "Leases granted by this node and not ended.")
 	descsOfAllState = []*prometheus.Desc{
 		descHasLeader, descIsLeader, descSize, descSizeInUse, descRevision, descCompacted, descKeys,
-		descWatchers, descStreams, descSlow, descIndex, descQuota, descSpaceLow, descAlarm, descLiveBytes, descHistory, descLeases,
+		descWatchers, descStreams, descSlow, descIndex, descCommitted, descQuota, descSpaceLow, descAlarm, descLiveBytes, descHistory, descLeases,
 	}
 )
 
@@ -82,5 +83,7 @@ func (c stateCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, a := range view.Alarms() {
 		ch <- prometheus.MustNewConstMetric(descAlarm, prometheus.GaugeValue, 1, strconv.FormatUint(a.Member, 16), a.Type.String())
 	}
-	ch <- prometheus.MustNewConstMetric(descIndex, prometheus.CounterValue, float64(status.Index))
+	for _, d := range []*prometheus.Desc{descIndex, descCommitted} {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(status.Index))
+	}
 }
