@@ -52,11 +52,15 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 
 var buildDir string
 
-// Main is for TestMain: it runs the tests and removes the binary.
-func Main(m *testing.M) {
+// Main is for TestMain: it runs the tests, removes the binary, and calls after
+// for what else there is to remove.
+func Main(m *testing.M, after ...func()) {
 	code := m.Run()
 	if buildDir != "" {
 		os.RemoveAll(buildDir)
+	}
+	for _, f := range after {
+		f()
 	}
 	os.Exit(code)
 }
