@@ -39,6 +39,37 @@ func (b Body) Encode() []byte {
 	return out
 }
 
+// size returns the length of the body container without making it.
+func (b Body) size() int {
+	if b.Empty() {
+		return 0
+	}
+	n := headSize(2)
+	for _, list := range [...][][]byte{b.Transactions, b.Statements} {
+		n += headSize(len(list))
+		for _, item := range list {
+			n += headSize(len(item)) + len(item)
+		}
+	}
+	return n
+}
+
+// headSize returns the length of the head of an item with argument n.
+func headSize(n int) int {
+	switch {
+	case n < 24:
+		return 1
+	case n <= 0xff:
+		return 2
+	case n <= 0xffff:
+		return 3
+	case n <= 0xffffffff:
+		return 5
+	default:
+		return 9
+	}
+}
+
 // DecodeBody parses a body container. Empty input is the empty Body; a
 // container that holds nothing is refused, since it would be a second encoding of it.
 // The items alias b; their own form is not looked at. Errors wrap [ErrBody] or [ErrLimit].

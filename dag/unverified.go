@@ -58,19 +58,15 @@ func (u *Unverified) decodeBlock() *Refusal {
 }
 
 func (u *Unverified) decodeBody() *Refusal {
-	if uint64(len(u.body)) != u.header.Size {
-		return refusef(ReasonBodySize, "%d bytes, header says %d", len(u.body), u.header.Size)
+	if refusal := u.checkSize(len(u.body)); refusal != nil {
+		return refusal
 	}
 	body, err := DecodeBody(u.body)
 	if err != nil {
 		return formRefusal(ReasonBody, err)
 	}
-	transactions, statements := body.Roots()
-	if !sameHash(transactions, u.header.Transactions) {
-		return refusef(ReasonRoots, "transactions")
-	}
-	if !sameHash(statements, u.header.Statements) {
-		return refusef(ReasonRoots, "statements")
+	if refusal := u.checkRoots(body); refusal != nil {
+		return refusal
 	}
 	if n := len(body.Transactions); n > 0 {
 		u.transactions = make([]Transaction, n)
@@ -83,15 +79,7 @@ func (u *Unverified) decodeBody() *Refusal {
 			return refusef(ReasonLimit, "more than %d writes: %w", MaxWrites, ErrLimit)
 		}
 	}
-	if n := len(body.Statements); n > 0 {
-		u.statements = make([]*identity.Statement, n)
-	}
-	for i, b := range body.Statements {
-		if u.statements[i], err = identity.DecodeStatement(b); err != nil {
-			return refusef(ReasonStatement, "statement %d: %w", i, err)
-		}
-	}
-	return nil
+	return u.decodeStatements(body.Statements)
 }
 
 // formRefusal refuses for reason, or for ReasonLimit if err wraps ErrLimit.

@@ -96,7 +96,9 @@ func (e *execution) begin() *Write {
 	c := e.record()
 	if e.origin == nil {
 		e.origin = &origin{number: e.v.number + 1}
-		c.Writes = c.one[:0]
+		if c.Writes == nil {
+			c.Writes = c.one[:0]
+		}
 	}
 	c.Writes = append(c.Writes, Write{})
 	return &c.Writes[len(c.Writes)-1]

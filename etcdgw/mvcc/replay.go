@@ -14,6 +14,9 @@ import (
 // ErrReplay, after which the view must not be used.
 func (v *View) Replay(ch *Change) error {
 	e := execution{v: v, rev: v.head + 1}
+	if n := len(ch.Writes); n > 1 {
+		e.record().Writes = make([]Write, 0, n)
+	}
 	if (ch.Number == 0) != (len(ch.Writes) == 0) {
 		return fmt.Errorf("%w: change %d has %d writes", ErrReplay, ch.Number, len(ch.Writes))
 	}

@@ -4,20 +4,34 @@ import (
 	"bytes"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/etcdgw/mvcc"
 )
 
+// bodiesAhead is how many own ops may wait for their bodies to be checked while
+// the replay goes on: their values are in the view anyway.
+const bodiesAhead = 64
+
 // replay rebuilds the graph and the view from the log. The log's chained hash
 // vouches for what was verified when it was appended, so signatures are not
-// checked again.
+// checked again. That the bodies of own ops come out as they were signed is
+// checked beside it, and known when it returns.
 func (p *Pipeline) replay() error {
+	r := replayer{Pipeline: p, bodies: make(chan *dag.Unverified, bodiesAhead)}
+	var checks errgroup.Group
+	checks.Go(r.checkBodies)
 	err := p.store.Scan(1, func(at dag.Index, rec dag.Record) error {
-		if err := p.replayRecord(at, rec); err != nil {
+		if err := r.replayRecord(at, rec); err != nil {
 			return fmt.Errorf("%s: %w", recordKey(at), err)
 		}
 		return nil
 	})
+	close(r.bodies)
+	if bad := checks.Wait(); err == nil {
+		err = bad
+	}
 	if err != nil {
 		return err
 	}
@@ -29,7 +43,24 @@ func (p *Pipeline) replay() error {
 	return nil
 }
 
-func (p *Pipeline) replayRecord(at dag.Index, rec dag.Record) error {
+// replayer is a pipeline that is being replayed.
+type replayer struct {
+	*Pipeline
+	bodies chan *dag.Unverified // to be checked
+}
+
+// checkBodies checks the bodies of own ops until there are no more. It takes
+// all of them, whatever it finds.
+func (p *replayer) checkBodies() (err error) {
+	for u := range p.bodies {
+		if bad := u.CheckBody(); bad != nil && err == nil {
+			err = fmt.Errorf("%w: own op %s: %w", ErrReplay, u.ID(), bad)
+		}
+	}
+	return err
+}
+
+func (p *replayer) replayRecord(at dag.Index, rec dag.Record) error {
 	switch rec.Kind {
 	case recordLocal:
 		return p.replayLocal(at, rec.Payload)
@@ -53,7 +84,7 @@ func (p *Pipeline) replayRecord(at dag.Index, rec dag.Record) error {
 	}
 }
 
-func (p *Pipeline) replayLocal(at dag.Index, payload []byte) error {
+func (p *replayer) replayLocal(at dag.Index, payload []byte) error {
 	var changes []*mvcc.Change
 	err := decodeLocal(payload, func(ch *mvcc.Change) error {
 		changes = append(changes, ch)
@@ -66,21 +97,30 @@ func (p *Pipeline) replayLocal(at dag.Index, payload []byte) error {
 	return nil
 }
 
-func (p *Pipeline) replaySeal(payload []byte) error {
-	s, err := decodeSeal(bytes.Clone(payload)) // statements live on
+func (p *replayer) replaySeal(payload []byte) error {
+	s, err := decodeSeal(payload)
 	if err != nil {
 		return err
 	}
 	if s.count > uint64(len(p.unsealed)) {
 		return fmt.Errorf("%w: a seal of %d changes where %d are open", ErrReplay, s.count, len(p.unsealed))
 	}
-	body := dag.Body{Statements: s.statements}
-	for _, u := range p.unsealed[:s.count] {
-		body.Transactions = append(body.Transactions, p.view.Transaction(u.change, s.first).Append(nil))
+	transactions := make([]dag.Transaction, s.count)
+	for i, u := range p.unsealed[:s.count] {
+		transactions[i] = p.view.Transaction(u.change, s.first)
 		p.pending -= u.change.Size()
 	}
+	clear(p.unsealed[:s.count]) // frees the changes
 	p.unsealed = p.unsealed[s.count:]
-	op, _, err := p.replayAdd(s.block, body.Encode())
+	for i, b := range s.statements {
+		s.statements[i] = bytes.Clone(b) // the payload is lent, and they live on
+	}
+	u, err := dag.Rebuild(bytes.Clone(s.block), transactions, s.statements)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrReplay, err)
+	}
+	p.bodies <- u
+	op, err := p.replayAdd(dag.AssumeVerified(u))
 	if err != nil {
 		return err
 	}
@@ -91,12 +131,18 @@ func (p *Pipeline) replaySeal(payload []byte) error {
 	return nil
 }
 
-func (p *Pipeline) replayOp(payload []byte) error {
+func (p *replayer) replayOp(payload []byte) error {
 	o, err := decodeOp(payload)
 	if err != nil {
 		return err
 	}
-	op, signed, err := p.replayAdd(o.block, o.body)
+	// The payload is lent, and values and statements live on.
+	u, err := dag.Decode(bytes.Clone(o.block), bytes.Clone(o.body))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrReplay, err)
+	}
+	signed := dag.AssumeVerified(u)
+	op, err := p.replayAdd(signed)
 	if err != nil {
 		return err
 	}
@@ -112,17 +158,11 @@ func (p *Pipeline) replayOp(payload []byte) error {
 	return nil
 }
 
-// replayAdd adds a logged op to the graph. The record's bytes are lent, and
-// statements and values live on, so it works on a copy.
-func (p *Pipeline) replayAdd(block, body []byte) (*dag.Op, *dag.Signed, error) {
-	u, err := dag.Decode(bytes.Clone(block), bytes.Clone(body))
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrReplay, err)
-	}
-	signed := dag.AssumeVerified(u)
+// replayAdd adds a logged op to the graph.
+func (p *replayer) replayAdd(signed *dag.Signed) (*dag.Op, error) {
 	op, _, err := p.graph.Add(signed)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrReplay, err)
+		return nil, fmt.Errorf("%w: %w", ErrReplay, err)
 	}
-	return op, signed, nil
+	return op, nil
 }
