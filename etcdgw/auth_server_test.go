@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -378,4 +380,51 @@ func TestAuthHashedPassword(t *testing.T) {
 	s.enable(t)
 	_, err = s.auth.Authenticate(testContext(t), &pb.AuthenticateRequest{Name: "reader", Password: "other"})
 	fatal(t, err)
+}
+
+// TestAuthPasswordNotHashed checks that a password is hashed only for those who may
+// set one: for others its length does not matter.
+func TestAuthPasswordNotHashed(t *testing.T) {
+	s := newAuthSite(t)
+	s.enable(t)
+	long := strings.Repeat("x", 73)
+	add := try(s.auth.UserAdd, &pb.AuthUserAddRequest{Name: "u", Password: long})
+	change := try(s.auth.UserChangePassword, &pb.AuthUserChangePasswordRequest{Name: "writer", Password: long})
+	for _, call := range []func(context.Context) error{add, change} {
+		wantStatus(t, call(s.as(t, "root")), codes.Unknown, "bcrypt: password length exceeds 72 bytes")
+		wantStatus(t, call(s.as(t, "writer")), codes.PermissionDenied, "etcdserver: permission denied")
+		wantStatus(t, call(s.as(t, "")), codes.InvalidArgument, "etcdserver: user name is empty")
+	}
+}
+
+// TestAuthJSON checks that the token of a request over HTTP is taken from its
+// header Authorization.
+func TestAuthJSON(t *testing.T) {
+	s := newAuthSite(t)
+	s.enable(t)
+	for _, tt := range []struct {
+		token string
+		want  int
+	}{
+		{s.token(t, "writer"), http.StatusOK},
+		{"Bearer " + s.token(t, "writer"), http.StatusOK},
+		{s.token(t, "reader"), http.StatusForbidden},
+		{"no.such", http.StatusUnauthorized},
+		{"", http.StatusBadRequest},
+	} {
+		body := strings.NewReader(`{"key":"dy8x","value":"dg=="}`) // w/1
+		req, err := http.NewRequestWithContext(testContext(t), http.MethodPost, s.server.URLs()[0]+"/v3/kv/put", body)
+		fatal(t, err)
+		if tt.token != "" {
+			req.Header.Set("Authorization", tt.token)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		fatal(t, err)
+		text, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != tt.want {
+			t.Errorf("put with the token %q = %d %s, want %d", tt.token, resp.StatusCode, text, tt.want)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
 }

@@ -121,31 +121,48 @@ func (c candidates) enter(ctx context.Context, key, value []byte, lease int64, a
 }
 
 // awaitTurn returns when no key with the prefix is left that was created before
-// revision, that of key.
-func (c candidates) awaitTurn(ctx context.Context, prefix, key []byte, revision int64) error {
+// revision.
+func (c candidates) awaitTurn(ctx context.Context, prefix []byte, revision int64) error {
 	for {
-		older := &pb.RangeRequest{
-			Key: prefix, RangeEnd: prefixEnd(prefix), Limit: 1, MaxCreateRevision: revision - 1,
+		older, err := c.kv.Range(ctx, &pb.RangeRequest{
+			Key: prefix, RangeEnd: prefixEnd(prefix), KeysOnly: true, MaxCreateRevision: revision - 1,
 			SortTarget: pb.RangeRequest_CREATE, SortOrder: pb.RangeRequest_DESCEND,
-		}
-		resp, err := c.kv.Range(ctx, older)
-		if err != nil || len(resp.Kvs) == 0 {
+		})
+		if err != nil || len(older.Kvs) == 0 {
 			return err
 		}
-		err = c.awaitDelete(ctx, resp.Kvs[0].Key, resp.Header.Revision+1)
+		err = c.awaitDelete(ctx, older.Kvs[0].Key, older.Header.Revision+1)
 		if errors.Is(err, errHistoryGone) {
-			// A new window of revisions may have renumbered the keys.
-			own, err := c.kv.Range(ctx, &pb.RangeRequest{Key: key})
-			if err != nil {
-				return err
-			}
-			if len(own.Kvs) > 0 {
-				revision = own.Kvs[0].CreateRevision
-			}
-		} else if err != nil {
+			// In a new window of revisions the keys are numbered anew, and not
+			// in the order they were created.
+			return c.awaitAll(ctx, older.Kvs)
+		}
+		if err != nil {
 			return err
 		}
 	}
+}
+
+// awaitAll returns when each of the keys has been absent.
+func (c candidates) awaitAll(ctx context.Context, kvs []*mvccpb.KeyValue) error {
+	for len(kvs) > 0 {
+		key := kvs[0].Key
+		resp, err := c.kv.Range(ctx, &pb.RangeRequest{Key: key, KeysOnly: true})
+		if err != nil {
+			return err
+		}
+		if len(resp.Kvs) > 0 {
+			err = c.awaitDelete(ctx, key, resp.Header.Revision+1)
+			if errors.Is(err, errHistoryGone) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+		}
+		kvs = kvs[1:]
+	}
+	return nil
 }
 
 // awaitDelete returns nil when the key has been deleted at revision from or later.

@@ -1,5 +1,5 @@
 // Package etcdgw serves the etcd v3 API of one node: KV, Watch, Lease,
-// Maintenance and Cluster over gRPC, and /health, /livez, /readyz, /version and
+// Maintenance, Cluster, Auth, Lock and Election over gRPC, and /health, /livez, /readyz, /version and
 // /metrics over HTTP on the same port.
 //
 // Towards the clients of this node it behaves as a one-member etcd does:
@@ -8,7 +8,7 @@
 // clients compare the texts. Every deviation is listed in docs/etcd.md with the
 // test that shows it.
 //
-// The package holds no state of its own. It checks requests, hands writes to a
+// The package holds no state of its own but the tokens of users. It checks requests, hands writes to a
 // [Backend] and reads what the backend has published in its mvcc.View. All that
 // is acknowledged has been published before, so a read of the published view is
 // linearizable without further ado.

@@ -52,7 +52,7 @@ func (s *electionServer) campaign(ctx context.Context, r *v3electionpb.CampaignR
 			return nil, err
 		}
 	}
-	if err := s.awaitTurn(ctx, prefix, key, revision); err != nil {
+	if err := s.awaitTurn(ctx, prefix, revision); err != nil {
 		s.abandon(ctx, key, revision)
 		return nil, err
 	}

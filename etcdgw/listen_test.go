@@ -105,6 +105,9 @@ func TestConfigValidate(t *testing.T) {
 		"no name":                          func(c *Config) { c.Name = "" },
 		"negative size":                    func(c *Config) { c.MaxRequestBytes = -1 },
 		"negative txn ops":                 func(c *Config) { c.MaxTxnOps = -1 },
+		"bcrypt cost too small":            func(c *Config) { c.BcryptCost = 3 },
+		"bcrypt cost too great":            func(c *Config) { c.BcryptCost = 32 },
+		"negative token TTL":               func(c *Config) { c.AuthTokenTTL = -1 },
 		"negative interval":                func(c *Config) { c.KeepAliveTimeout = -1 },
 	} {
 		c := good

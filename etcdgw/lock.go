@@ -41,7 +41,7 @@ func (s *lockServer) lock(ctx context.Context, r *v3lockpb.LockRequest) (*v3lock
 	if len(owner) == 0 || owner[0].CreateRevision == revision {
 		return &v3lockpb.LockResponse{Header: txn.Header, Key: key}, nil
 	}
-	if err := s.awaitTurn(ctx, prefix, key, revision); err != nil {
+	if err := s.awaitTurn(ctx, prefix, revision); err != nil {
 		s.abandon(ctx, key, revision)
 		return nil, err
 	}

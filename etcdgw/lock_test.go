@@ -204,23 +204,38 @@ func TestLockExcludes(t *testing.T) {
 	}
 }
 
-// TestLockInNewWindow checks that who waits goes on waiting, and is served, when
-// the revisions are counted anew.
+// TestLockInNewWindow checks that who waits goes on waiting for the same others
+// when the revisions are counted anew, in another order.
 func TestLockInNewWindow(t *testing.T) {
 	s := newSite(t)
 	lock := v3lockpb.NewLockClient(s.conn)
 	s.grant(t, 1)
 	s.grant(t, 2)
-	fatal(t, try(lock.Lock, &v3lockpb.LockRequest{Name: []byte("m"), Lease: 1})(testContext(t)))
-	waited := make(chan error, 1)
-	go func() { waited <- try(lock.Lock, &v3lockpb.LockRequest{Name: []byte("m"), Lease: 2})(testContext(t)) }()
-	s.awaitKeys(t, "m/", 2)
-	s.write(func() { s.view.OpenWindow(1 << 40) })
-	select {
-	case err := <-waited:
-		t.Fatalf("Lock = %v while another has it", err)
-	case <-time.After(20 * time.Millisecond):
+	s.grant(t, 3)
+	fatal(t, try(lock.Lock, &v3lockpb.LockRequest{Name: []byte("m"), Lease: 3})(testContext(t)))
+	waited := make(chan error, 2)
+	for i, lease := range []int64{2, 1} {
+		go func() {
+			waited <- try(lock.Lock, &v3lockpb.LockRequest{Name: []byte("m"), Lease: lease})(testContext(t))
+		}()
+		s.awaitKeys(t, "m/", 2+i)
 	}
-	fatal(t, try(lock.Unlock, &v3lockpb.UnlockRequest{Key: []byte("m/1")})(testContext(t)))
+	window := int64(1) << 40
+	still := func() {
+		t.Helper()
+		s.write(func() { s.view.OpenWindow(window) })
+		window *= 2
+		select {
+		case err := <-waited:
+			t.Fatalf("Lock = %v while another has it", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	still()
+	still()
+	fatal(t, try(lock.Unlock, &v3lockpb.UnlockRequest{Key: []byte("m/3")})(testContext(t)))
+	fatal(t, <-waited)
+	still()
+	fatal(t, try(lock.Unlock, &v3lockpb.UnlockRequest{Key: []byte("m/2")})(testContext(t)))
 	fatal(t, <-waited)
 }
