@@ -64,6 +64,9 @@ func newJSONGateway() (*jsonGateway, error) {
 			return nil, errors.Join(err, g.conn.Close())
 		}
 	}
+	if err := g.registerLocks(); err != nil {
+		return nil, errors.Join(err, g.conn.Close())
+	}
 	return g, nil
 }
 
