@@ -105,7 +105,8 @@ func (p *Pipeline) admit(first *admission) {
 	p.auth.roster = p.graph.Roster()
 	p.openWindowIfEnrolled()
 	for _, op := range added {
-		p.reclaimWindow(op)
+		p.noteRival(op)
+		p.answerRival()
 	}
 }
 

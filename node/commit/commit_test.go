@@ -10,6 +10,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -393,9 +394,35 @@ func TestWindowClaimedTwice(t *testing.T) {
 	if a.View().Revision()>>windowBits != 1 || b.View().Revision()>>windowBits != 1 {
 		t.Fatal("the joiners did not claim the same window: the test tests nothing")
 	}
+	for i := range 5 { // b gives more revisions than a
+		put(t, b, fmt.Sprintf("b%d", i), "")
+	}
+	put(t, a, "a", "")
+	before := []int64{a.View().Revision(), b.View().Revision()}
 	meet(t, a, b)
 	// Their own reclaims travel too.
 	meet(t, a, b)
+	// Whatever revision was given before, by either, is none of both any more.
+	for _, q := range nodes {
+		for _, rev := range before {
+			for _, at := range []int64{rev, rev + 1} {
+				_, err := q.View().Range(t.Context(), &pb.RangeRequest{Key: []byte("a"), Revision: at})
+				if !errors.Is(err, rpctypes.ErrGRPCCompacted) {
+					t.Errorf("read at %d of a node at %d: %v, want compacted", at, q.View().Revision(), err)
+				}
+			}
+		}
+		again, err := Open(Config{Store: q.store, Key: q.cfg.Key, Mesh: q.cfg.Mesh})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := again.View().Revision(), q.View().Revision(); got != want {
+			t.Errorf("revision after a replay = %d, want %d", got, want)
+		}
+		if err := again.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 	wa, wb := a.View().Revision()>>windowBits, b.View().Revision()>>windowBits
 	if wa == wb || min(wa, wb) != 1 {
 		t.Errorf("windows = %d, %d, want one to keep 1 and the other to move on", wa, wb)

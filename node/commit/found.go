@@ -71,7 +71,7 @@ func Found(store dag.Store, f Founding) (dag.ID, error) {
 		}
 		recs = append(recs, dag.Record{Kind: recordSeal, Payload: sealRecord{block: claim.Block()}.append(nil), Ops: []dag.ID{tip.ID()}})
 	}
-	recs = append(recs, dag.Record{Kind: recordWindow, Payload: appendWindow(nil, f.Epoch)})
+	recs = append(recs, dag.Record{Kind: recordWindow, Payload: windowRecord{epoch: f.Epoch}.append(nil)})
 	_, err = store.Append(recs, true)
 	return mesh, err
 }

@@ -92,8 +92,9 @@ type Pipeline struct {
 	// What follows belongs to the writer (and to Open before it starts).
 	auth     authorizer
 	tip      *dag.Op // own last op, nil before the first
-	epoch    uint64  // of the window
-	claim    *dag.Op // own op that claimed it, nil in window 0
+	window   windowRecord
+	claim    *dag.Op // own op that claimed the window, nil in window 0
+	rival    *dag.Op // another's that claims it too and was not answered yet, nil if there is none
 	unsealed []unsealedChange
 	pending  int // bytes of unsealed
 	oldest   time.Time
@@ -203,6 +204,7 @@ func (p *Pipeline) run() {
 	}
 	if p.Err() == nil {
 		p.openWindowIfEnrolled()
+		p.answerRival() // met before a crash
 	}
 	for p.Err() == nil {
 		// Received ops are admitted between seals only, so that an op's parents

@@ -133,13 +133,30 @@ func decodeOp(payload []byte) (opRecord, error) {
 	return o, nil
 }
 
-func appendWindow(b []byte, epoch uint64) []byte { return binary.AppendUvarint(b, epoch) }
+// windowRecord is the payload of a recordWindow.
+type windowRecord struct {
+	epoch uint64
+	part  uint64 // of the window, counted from 0, which is left out
+}
 
-func decodeWindow(payload []byte) (epoch uint64, err error) {
-	r := reader{rest: payload}
-	epoch = r.uint()
-	if r.err != nil || len(r.rest) > 0 || epoch > dag.MaxEpoch {
-		return 0, errMalformedRecord
+func (w windowRecord) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, w.epoch)
+	if w.part > 0 {
+		b = binary.AppendUvarint(b, w.part)
 	}
-	return epoch, nil
+	return b
+}
+
+func decodeWindow(payload []byte) (windowRecord, error) {
+	r := reader{rest: payload}
+	w := windowRecord{epoch: r.uint()}
+	if len(r.rest) > 0 {
+		if w.part = r.uint(); w.part == 0 {
+			return windowRecord{}, errMalformedRecord
+		}
+	}
+	if r.err != nil || len(r.rest) > 0 || w.epoch > dag.MaxEpoch || w.part >= windowParts {
+		return windowRecord{}, errMalformedRecord
+	}
+	return w, nil
 }

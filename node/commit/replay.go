@@ -69,14 +69,17 @@ func (p *replayer) replayRecord(at dag.Index, rec dag.Record) error {
 	case recordOp:
 		return p.replayOp(rec.Payload)
 	case recordWindow:
-		epoch, err := decodeWindow(rec.Payload)
+		w, err := decodeWindow(rec.Payload)
 		if err != nil {
 			return err
 		}
-		if epoch > 0 {
+		if w.epoch > 0 && w.part == 0 {
 			p.claim = p.tip
 		}
-		p.openWindow(epoch)
+		if w.part > 0 && (w.epoch != p.window.epoch || w.part <= p.window.part) {
+			return fmt.Errorf("%w: part %d of window %d after part %d of window %d", ErrReplay, w.part, w.epoch, p.window.part, p.window.epoch)
+		}
+		p.openWindow(w)
 		p.setReady()
 		return nil
 	default:
@@ -152,6 +155,7 @@ func (p *replayer) replayOp(payload []byte) error {
 	for i, t := range signed.Transactions() {
 		p.view.ApplyRemote(op, uint32(i), t)
 	}
+	p.noteRival(op)
 	if got := p.view.Head(); got != o.revision {
 		return fmt.Errorf("%w: revision %d after op %s, recorded %d", ErrReplay, got, op.ID(), o.revision)
 	}

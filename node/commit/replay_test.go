@@ -52,3 +52,54 @@ func TestReplayChecksBodies(t *testing.T) {
 		t.Errorf("Open of a log whose value was changed: %v, want ErrReplay for the roots", err)
 	}
 }
+
+// TestRivalMetBeforeACrash: a node that went down between another's claim of
+// its window and its answer to that gives the answer when it is up again.
+func TestRivalMetBeforeACrash(t *testing.T) {
+	p := founder(t)
+	if _, err := p.Carry(t.Context(), [][]byte{enrol(t, p, "second", 1), enrol(t, p, "third", 2)}); err != nil {
+		t.Fatal(err)
+	}
+	var nodes []*Pipeline
+	for _, name := range []string{"second", "third"} {
+		q := open(t, memstore.New(), p.cfg.Mesh, name)
+		deliver(t, p, q)
+		<-q.ReadyCh()
+		put(t, q, name, "")
+		nodes = append(nodes, q)
+	}
+	before := []int64{nodes[0].View().Revision(), nodes[1].View().Revision()}
+	meet(t, nodes[0], nodes[1])
+	for i, q := range nodes {
+		if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+		// The log as it was when the rival's claim had just been appended.
+		cut := memstore.New()
+		errCut := errors.New("cut")
+		windows := 0
+		err := q.store.Scan(1, func(_ dag.Index, rec dag.Record) error {
+			rec.Payload = bytes.Clone(rec.Payload)
+			if _, err := cut.Append([]dag.Record{rec}, true); err != nil {
+				return err
+			}
+			if rec.Kind == recordWindow {
+				windows++
+			}
+			if windows == 1 && rec.Kind == recordOp {
+				return errCut
+			}
+			return nil
+		})
+		if !errors.Is(err, errCut) {
+			t.Fatalf("scan: %v, want an op after the first window", err)
+		}
+		again := open(t, cut, p.cfg.Mesh, []string{"second", "third"}[i])
+		if err := again.Close(); err != nil { // waits for the writer
+			t.Fatal(err)
+		}
+		if got := again.View().CompactRevision(); got <= before[i] || got <= before[1-i] {
+			t.Errorf("node %d: compacted to %d, want beyond what either gave before: %v", i, got, before)
+		}
+	}
+}
