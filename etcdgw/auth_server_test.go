@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -412,19 +411,13 @@ func TestAuthJSON(t *testing.T) {
 		{"no.such", http.StatusUnauthorized},
 		{"", http.StatusBadRequest},
 	} {
-		body := strings.NewReader(`{"key":"dy8x","value":"dg=="}`) // w/1
-		req, err := http.NewRequestWithContext(testContext(t), http.MethodPost, s.server.URLs()[0]+"/v3/kv/put", body)
-		fatal(t, err)
+		var header []string
 		if tt.token != "" {
-			req.Header.Set("Authorization", tt.token)
+			header = []string{"Authorization", tt.token}
 		}
-		resp, err := http.DefaultClient.Do(req)
-		fatal(t, err)
-		text, _ := io.ReadAll(resp.Body)
-		resp.Body.Close()
+		resp, text := s.do(t, http.MethodPost, "/v3/kv/put", `{"key":"dy8x","value":"dg=="}`, header...) // w/1
 		if resp.StatusCode != tt.want {
 			t.Errorf("put with the token %q = %d %s, want %d", tt.token, resp.StatusCode, text, tt.want)
 		}
 	}
-	http.DefaultClient.CloseIdleConnections()
 }
