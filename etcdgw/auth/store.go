@@ -97,13 +97,10 @@ func (s *Store) Enabled() bool { return s.state.Load().enabled }
 // each change but that of enabling.
 func (s *Store) Revision() uint64 { return s.state.Load().revision }
 
-// Status returns both. Errors: those of [Store.CheckAdmin].
-func (s *Store) Status(by Info) (enabled bool, revision uint64, err error) {
+// Status returns both, of one moment.
+func (s *Store) Status() (enabled bool, revision uint64) {
 	st := s.state.Load()
-	if err := st.admin(by); err != nil {
-		return false, 0, err
-	}
-	return st.enabled, st.revision, nil
+	return st.enabled, st.revision
 }
 
 // Snapshot returns a copy of the state, users and roles by name, for an export.
