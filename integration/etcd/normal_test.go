@@ -24,10 +24,11 @@ var (
 		"RangeRequest.revision", "RangeRequest.min_mod_revision", "RangeRequest.max_mod_revision",
 		"RangeRequest.min_create_revision", "RangeRequest.max_create_revision",
 		"Compare.create_revision", "Compare.mod_revision", "CompactionRequest.revision",
-		"WatchCreateRequest.start_revision", "HashKVRequest.revision")
+		"WatchCreateRequest.start_revision", "HashKVRequest.revision", "v3electionpb.LeaderKey.rev")
 	responseRevisions = fields(
 		"ResponseHeader.revision", "mvccpb.KeyValue.create_revision", "mvccpb.KeyValue.mod_revision",
-		"WatchResponse.compact_revision", "HashKVResponse.compact_revision", "HashKVResponse.hash_revision")
+		"WatchResponse.compact_revision", "HashKVResponse.compact_revision", "HashKVResponse.hash_revision",
+		"v3electionpb.LeaderKey.rev")
 	requestLeases = fields("PutRequest.lease", "Compare.lease", "LeaseRevokeRequest.ID",
 		"LeaseKeepAliveRequest.ID", "LeaseTimeToLiveRequest.ID")
 	responseLeases = fields("mvccpb.KeyValue.lease", "LeaseGrantResponse.ID", "LeaseKeepAliveResponse.ID",
@@ -38,7 +39,7 @@ var (
 	// Must be there where etcd has them.
 	responsePresent = fields("StatusResponse.version", "StatusResponse.storageVersion", "StatusResponse.dbSize",
 		"StatusResponse.dbSizeInUse", "StatusResponse.raftIndex", "StatusResponse.raftAppliedIndex",
-		"HashResponse.hash", "HashKVResponse.hash")
+		"HashResponse.hash", "HashKVResponse.hash", "AuthenticateResponse.token")
 	responseIgnored = fields("StatusResponse.dbSizeQuota", "Member.name", "Member.peerURLs", "Member.clientURLs")
 )
 

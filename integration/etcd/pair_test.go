@@ -165,7 +165,7 @@ func (p *pair) stream(req *pb.RangeRequest) {
 }
 
 func (s *site) rangeStream(ctx context.Context, req *pb.RangeRequest) ([]proto.Message, error) {
-	stream, err := pb.NewKVClient(s.conn).RangeStream(ctx, s.outgoing(req).(*pb.RangeRequest))
+	stream, err := pb.NewKVClient(s.conn).RangeStream(s.with(ctx), s.outgoing(req).(*pb.RangeRequest))
 	if err != nil {
 		return nil, err
 	}

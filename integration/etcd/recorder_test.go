@@ -165,17 +165,19 @@ type recorder struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu         sync.Mutex
-	changed    chan struct{}             // closed when anything below changes
-	control    []proto.Message           // answers to creates and cancels, in order
-	history    map[int64][]proto.Message // per watch: events, and cancellations by the server
-	asked      map[int64]bool            // the watches that were created and not cancelled by the client
-	notified   map[int64]int64           // per watch: revision of the last progress notification
-	progress   int64                     // greatest revision that answered a progress request
-	last       map[int64]int64           // per watch: the revision up to which everything has come
-	settling   map[int64]bool            // asked, when the progress request was sent
-	violations []string
-	err        error
+	mu       sync.Mutex
+	changed  chan struct{}             // closed when anything below changes
+	control  []proto.Message           // answers to creates and cancels, in order
+	history  map[int64][]proto.Message // per watch: events, and cancellations by the server
+	asked    map[int64]bool            // the watches that were created and not cancelled by the client
+	notified map[int64]int64           // per watch: revision of the last progress notification
+	progress int64                     // greatest revision that answered a progress request
+	last     map[int64]int64           // per watch: the revision up to which everything has come
+	settling map[int64]bool            // asked, when the progress request was sent
+	// compactedAt is the header's revision in the last cancellation for compaction.
+	compactedAt int64
+	violations  []string
+	err         error
 }
 
 func (s *site) record(ctx context.Context, cancel context.CancelFunc) (*recorder, error) {
@@ -222,6 +224,7 @@ func (r *recorder) note(resp *pb.WatchResponse) {
 		r.control = append(r.control, resp)
 		delete(r.asked, id)
 	case resp.Canceled:
+		r.compactedAt = at
 		resp.Header.Revision = 0 // as etcd's
 		r.history[id] = append(r.history[id], resp)
 	case len(resp.Events) == 0 && id == progressID:

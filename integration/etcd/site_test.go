@@ -11,9 +11,11 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/server/v3/embed"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -31,10 +33,14 @@ const callTimeout = 60 * time.Second
 // site is a server under test and what its answers are read by.
 type site struct {
 	name string
+	addr string // host:port of clients
 	conn *grpc.ClientConn
 
 	cluster, member, term uint64 // of its headers
 	base                  int64  // subtracted from revisions
+
+	token    string // sent with calls
+	granting string // the token that the last Authenticate was answered with
 
 	mu     sync.Mutex
 	leases map[int64]int64 // IDs chosen by the server, by the ID that stands for them
@@ -51,6 +57,7 @@ func startEtcd(t *testing.T) *site {
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peers}, []url.URL{peers}
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	cfg.WatchProgressNotifyInterval = progressInterval
+	cfg.BcryptCost = bcryptCost
 	cfg.UnsafeNoFsync = true // durability is not compared here
 	cfg.LogLevel = "fatal"
 	if os.Getenv("ETCD_LOG") != "" {
@@ -97,7 +104,10 @@ func startJoined(t *testing.T) *site {
 	return s
 }
 
-var nodeFlags = []string{"--watch-progress-notify-interval", progressInterval.String(), "--log-level", "warn"}
+// bcryptCost is the least, so that users cost no time.
+const bcryptCost = 4
+
+var nodeFlags = []string{"--bcrypt-cost", fmt.Sprint(bcryptCost), "--watch-progress-notify-interval", progressInterval.String(), "--log-level", "warn"}
 
 func freeURL(t *testing.T) url.URL {
 	t.Helper()
@@ -115,7 +125,7 @@ func newSite(t *testing.T, name, addr string) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &site{name: name, conn: conn, leases: map[int64]int64{}, tokens: map[int64]int64{}}
+	return &site{name: name, addr: addr, conn: conn, leases: map[int64]int64{}, tokens: map[int64]int64{}}
 }
 
 // identify learns what stands in the site's headers.
@@ -150,14 +160,25 @@ type outcome struct {
 func (s *site) call(ctx context.Context, req proto.Message) outcome {
 	m := methodOf(req)
 	resp := m.newResponse()
-	if err := s.conn.Invoke(ctx, m.name, s.outgoing(req), resp); err != nil {
+	if err := s.conn.Invoke(s.with(ctx), m.name, s.outgoing(req), resp); err != nil {
 		return outcome{err: err}
 	}
 	if grant, ok := req.(*pb.LeaseGrantRequest); ok && grant.ID == 0 {
 		s.granted(resp.(*pb.LeaseGrantResponse).ID)
 	}
+	if a, ok := resp.(*pb.AuthenticateResponse); ok {
+		s.granting = a.Token
+	}
 	s.incoming(resp)
 	return outcome{resp: resp}
+}
+
+// with returns ctx with the site's token.
+func (s *site) with(ctx context.Context) context.Context {
+	if s.token == "" {
+		return ctx
+	}
+	return metadata.AppendToOutgoingContext(ctx, rpctypes.TokenFieldNameGRPC, s.token)
 }
 
 // text describes an error by what clients see of it.

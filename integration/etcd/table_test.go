@@ -41,4 +41,8 @@ var tables = []struct {
 	{"WatchProgress", tableWatchProgress},
 	{"WatchFragment", tableWatchFragment},
 	{"Compact", tableCompact},
+	{"Lock", tableLock},
+	{"Election", tableElection},
+	{"JSON", tableJSON},
+	{"Auth", tableAuth},
 }
