@@ -152,6 +152,22 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestPprof checks that profiles are served where they are asked for, and only there.
+func TestPprof(t *testing.T) {
+	for _, enabled := range []bool{false, true} {
+		s := newSite(t, func(c *Config) { c.EnablePprof = enabled })
+		want := http.StatusNotFound
+		if enabled {
+			want = http.StatusOK
+		}
+		for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline"} {
+			if code, _ := get(t, s.server.URLs()[0]+path); code != want {
+				t.Errorf("enabled %v: GET %s = %d, want %d", enabled, path, code, want)
+			}
+		}
+	}
+}
+
 // TestSharedRegistry checks that a server adds its metrics to a registry that
 // is in use, and says so if they are there already.
 func TestSharedRegistry(t *testing.T) {

@@ -318,3 +318,19 @@ func (m *metrics) count(t testing.TB, name, label string) float64 {
 	}
 	return sum
 }
+
+// TestMaxConcurrentStreams checks that a connection has as many streams as is
+// allowed, and that further ones wait.
+func TestMaxConcurrentStreams(t *testing.T) {
+	s := newSite(t, func(c *Config) { c.MaxConcurrentStreams = 2 })
+	for range 2 {
+		w := s.newWatch(t)
+		w.create(&pb.WatchCreateRequest{Key: []byte("a")})
+		w.recv()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := s.kv.Range(ctx, &pb.RangeRequest{Key: []byte("a")}); status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("a third stream = %v, want it to wait", err)
+	}
+}
