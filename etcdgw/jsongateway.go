@@ -3,6 +3,7 @@ package etcdgw
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math"
@@ -124,6 +125,10 @@ func (s *Server) accessControl(next http.Handler) http.Handler {
 			http.Error(w, unknownHost(host), http.StatusMisdirectedRequest)
 			return
 		}
+		if s.namedByCertificate(r) {
+			http.Error(w, "CommonName of client sending a request against gateway will be ignored and not used as expected", http.StatusBadRequest)
+			return
+		}
 		if allowed(s.cfg.CORS, "*") {
 			addCORSHeader(w, "*")
 		} else if origin := r.Header.Get("Origin"); allowed(s.cfg.CORS, origin) {
@@ -134,6 +139,19 @@ func (s *Server) accessControl(next http.Handler) http.Handler {
 			return
 		}
 		next.ServeHTTP(w, r)
+	})
+}
+
+// namedByCertificate reports whether a request of the JSON gateway comes with a
+// certificate that would name its user, were it not sent through the gateway:
+// rather than have it act as nobody, it is refused, in etcd's words.
+func (s *Server) namedByCertificate(r *http.Request) bool {
+	if s.json == nil || !s.cfg.TLS.ClientCertAuth || !strings.HasPrefix(r.URL.Path, "/v3/") || !s.auth.Enabled() {
+		return false
+	}
+	state := tlsState(r.Context())
+	return state != nil && slices.ContainsFunc(state.VerifiedChains, func(chain []*x509.Certificate) bool {
+		return len(chain) > 0 && chain[0].Subject.CommonName != ""
 	})
 }
 

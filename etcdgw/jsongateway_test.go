@@ -244,3 +244,50 @@ func TestJSONGatewayCounts(t *testing.T) {
 		t.Errorf("Range over gRPC = %v, %v, want what HTTP put", resp, err)
 	}
 }
+
+// TestJSONGatewayCertificate checks that a request whose user the gateway could
+// not tell from its certificate is refused, once there are users; other pages are not.
+func TestJSONGatewayCertificate(t *testing.T) {
+	ca := newAuthority(t)
+	ca.issue(t, "server", false)
+	ca.issue(t, "root", false)
+	s := newSite(t, func(c *Config) {
+		cheapHashes(c)
+		c.ClientURLs = append(c.ClientURLs, "https://127.0.0.1:0")
+		c.TLS = TLS{CertFile: ca.file("server.crt"), KeyFile: ca.file("server.key"), ClientCAFile: ca.file("ca.crt"), ClientCertAuth: true}
+		c.HostWhitelist = []string{"127.0.0.1"}
+	})
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: ca.client(t, "root")}}
+	post := func(path, host string) (int, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(testContext(t), http.MethodPost, s.server.URLs()[1]+path, strings.NewReader(`{"key":"Zm9v"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(b)
+	}
+	if code, body := post("/v3/kv/range", "any.example"); code != http.StatusOK {
+		t.Errorf("a range over TLS, whatever the host, without users = %d %s, want 200", code, body)
+	}
+	for _, path := range []string{"/v3/auth/user/add", "/v3/auth/role/add", "/v3/auth/user/grant", "/v3/auth/enable"} {
+		if resp, body := s.post(t, path, `{"name":"root","user":"root","role":"root","password":"p"}`); resp.StatusCode != 200 {
+			t.Fatalf("POST %s = %d %s", path, resp.StatusCode, body)
+		}
+	}
+	if code, body := post("/v3/kv/range", ""); code != http.StatusBadRequest || !strings.HasPrefix(body, "CommonName of client") {
+		t.Errorf("a range with a certificate that names a user = %d %s, want 400", code, body)
+	}
+	if code, _ := post("/health", ""); code != http.StatusMethodNotAllowed {
+		t.Errorf("POST /health with a certificate = %d, want 405", code)
+	}
+}
