@@ -14,7 +14,7 @@ func TestDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := make(map[string]bool)
-	for _, pattern := range []string{"*_test.go", "mvcc/*_test.go", "../node/*_test.go", "../node/commit/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "mvcc/*_test.go", "../node/*_test.go", "../node/commit/*_test.go", "../integration/*/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
