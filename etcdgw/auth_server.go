@@ -3,6 +3,7 @@ package etcdgw
 import (
 	"context"
 
+	"github.com/prometheus/client_golang/prometheus"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
@@ -13,6 +14,14 @@ import (
 type authServer struct {
 	*Server
 	pb.UnimplementedAuthServer
+}
+
+// authRevision is etcd's metric of the revision of users and roles.
+func authRevision(users *auth.Store) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "etcd_debugging_auth_revision",
+		Help: "The current revision of auth store.",
+	}, func() float64 { return float64(users.Revision()) })
 }
 
 // begin returns the caller of a request of admissible size.

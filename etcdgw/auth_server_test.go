@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -241,6 +242,9 @@ func TestAuthAnswers(t *testing.T) {
 	const revision = 1 + 4 + 4 + 4 + 3 // users, roles, permissions, grants
 	got, err := a.AuthStatus(ctx, &pb.AuthStatusRequest{})
 	want("status", &pb.AuthStatusResponse{Header: header, AuthRevision: revision}, got, err)
+	if _, metrics := s.do(t, http.MethodGet, "/metrics", ""); !strings.Contains(metrics, fmt.Sprintf("\netcd_debugging_auth_revision %d\n", revision)) {
+		t.Errorf("the metrics do not show auth revision %d", revision)
+	}
 	_, err = a.UserGrantRole(ctx, &pb.AuthUserGrantRoleRequest{User: "reader", Role: "r"}) // again
 	fatal(t, err)
 	_, err = a.AuthDisable(ctx, &pb.AuthDisableRequest{}) // it is

@@ -81,6 +81,9 @@ func Listen(ctx context.Context, cfg Config, b Backend) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.registry.Register(authRevision(users)); err != nil {
+		return nil, err
+	}
 	s := &Server{
 		cfg: cfg, backend: b, view: b.View(), log: cfg.Logger, metrics: m, auth: users,
 	}

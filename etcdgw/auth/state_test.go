@@ -112,3 +112,28 @@ func FuzzState(f *testing.F) {
 		}
 	})
 }
+
+func TestRestore(t *testing.T) {
+	s, _ := filled(t)
+	enabled, revision, users, roles := s.Snapshot()
+	m := &memory{}
+	if err := Restore(m, enabled, revision, users, roles); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(Config{Storage: m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.Authenticate("root", "r"); err != nil || again.Revision() != revision {
+		t.Errorf("Authenticate = %v, revision %d, want nil, %d", err, again.Revision(), revision)
+	}
+	for name, err := range map[string]error{
+		"two users of a name": Restore(m, false, 1, append(users, users[0]), roles),
+		"two roles of a name": Restore(m, false, 1, users, append(roles, roles[0])),
+		"no root":             Restore(m, true, 1, nil, nil),
+	} {
+		if !errors.Is(err, ErrCorrupt) {
+			t.Errorf("Restore of %s = %v, want %v", name, err, ErrCorrupt)
+		}
+	}
+}
