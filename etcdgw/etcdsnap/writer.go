@@ -65,7 +65,6 @@ type Writer struct {
 	bytes   int // in tx
 
 	last Revision
-	buf  []byte
 }
 
 // Create begins a snapshot in a temporary file in dir, readable by its owner
