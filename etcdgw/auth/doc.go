@@ -1,5 +1,5 @@
 // Package auth keeps the users, roles and permissions of one gateway, and
-// decides what a client may do, as etcd v3.6 does with simple tokens.
+// decides what a client may do, as etcd does with simple tokens.
 //
 // Users and roles are this node's own: they are not part of the mesh's state,
 // no other node sees them, and changing them moves no revision of the keyspace.
