@@ -1,5 +1,6 @@
 // Package etcdgw serves the etcd v3 API of one node: KV, Watch, Lease,
-// Maintenance, Cluster, Auth, Lock and Election over gRPC, and /health, /livez, /readyz, /version and
+// Maintenance, Cluster, Auth, Lock and Election over gRPC and,
+// as etcd's JSON gateway does, over HTTP below /v3/, and /health, /livez, /readyz, /version and
 // /metrics over HTTP on the same port.
 //
 // Towards the clients of this node it behaves as a one-member etcd does:
