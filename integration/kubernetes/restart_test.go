@@ -26,7 +26,7 @@ func testAPIServerKilled(t *testing.T, c *cluster) {
 // testNodeKilled ends the Causeway node with SIGKILL under the control plane
 // while a client writes, and runs it again, three times.
 func testNodeKilled(t *testing.T, c *cluster) {
-	c.survive(t, "node-killed", func() {
+	f := c.survive(t, "node-killed", func() {
 		for range 3 {
 			c.store.Kill()
 			c.store.Start()
@@ -34,12 +34,18 @@ func testNodeKilled(t *testing.T, c *cluster) {
 			time.Sleep(time.Second) // of writes, before the next
 		}
 	})
+	// The node kept its history, so the API server's caches went on from where
+	// they were and its clients noticed nothing.
+	if f.listed > 0 {
+		t.Errorf("the watch expired %d times", f.listed)
+	}
 }
 
 // survive lets crash run among writes and checks that no acknowledged write is
 // lost, that a watch that resumes where it was cut off misses nothing, and that
 // the controllers go on.
-func (c *cluster) survive(t *testing.T, namespace string, crash func()) {
+func (c *cluster) survive(t *testing.T, namespace string, crash func()) *follower {
+	t.Helper()
 	c.namespace(t, namespace)
 	if _, err := c.Client.AppsV1().Deployments(namespace).Create(t.Context(), deployment("web", 2), meta.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -56,7 +62,13 @@ func (c *cluster) survive(t *testing.T, namespace string, crash func()) {
 	f := &follower{client: c, namespace: namespace, version: list.ResourceVersion, seen: make(map[string]int)}
 	var work sync.WaitGroup
 	work.Go(func() { w.run(ctx) })
-	work.Go(func() { f.run(t.Context()) })
+	work.Go(func() {
+		within, cancel := context.WithTimeout(t.Context(), stepTimeout)
+		defer cancel()
+		if err := f.run(within); err != nil {
+			t.Error(err)
+		}
+	})
 	time.Sleep(500 * time.Millisecond) // let them get going; nothing depends on it
 	crash()
 	before := w.count()
@@ -82,6 +94,7 @@ func (c *cluster) survive(t *testing.T, namespace string, crash func()) {
 	if n := c.Controllers.Restarts() + c.Scheduler.Restarts(); n > 0 {
 		t.Logf("kube-controller-manager and kube-scheduler were restarted %d times in all", n)
 	}
+	return f
 }
 
 // kept checks the acknowledged writes against the store and what was watched.
@@ -110,7 +123,8 @@ func (c *cluster) kept(t *testing.T, namespace string, w *writer, f *follower) {
 			t.Errorf("the watch sent %s %d times", name, n)
 		}
 	}
-	t.Logf("%d writes acknowledged, %d failed, %d objects stored, the watch resumed %d times", len(w.acknowledged), w.failed, len(stored), f.resumed)
+	t.Logf("%d writes acknowledged, %d failed, %d objects stored, the watch resumed %d times and listed %d times",
+		len(w.acknowledged), w.failed, len(stored), f.resumed, f.listed)
 }
 
 // lastName is the object after which a follower ends.
@@ -150,47 +164,70 @@ func (w *writer) count() int {
 }
 
 // follower watches a namespace's ConfigMaps and, cut off, resumes from the last
-// version that it saw.
+// version that it saw. If that has expired, as all have that a restarted API
+// server did not read itself, it lists, as every client must.
 type follower struct {
 	client    *cluster
 	namespace string
 	version   string
 	seen      map[string]int // how often each name was added
 	resumed   int
+	listed    int
 }
 
-func (f *follower) run(ctx context.Context) {
-	for f.seen[lastName] == 0 && ctx.Err() == nil {
-		w, err := f.client.Client.CoreV1().ConfigMaps(f.namespace).Watch(ctx, meta.ListOptions{ResourceVersion: f.version})
-		if err != nil {
-			time.Sleep(100 * time.Millisecond)
-			continue
+// run follows until lastName is seen.
+func (f *follower) run(ctx context.Context) error {
+	maps := f.client.Client.CoreV1().ConfigMaps(f.namespace)
+	for {
+		w, err := maps.Watch(ctx, meta.ListOptions{ResourceVersion: f.version})
+		if err == nil {
+			err = f.follow(w)
+			w.Stop()
 		}
-		f.follow(ctx, w)
-		w.Stop()
-		if f.seen[lastName] == 0 {
+		switch {
+		case f.seen[lastName] > 0:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("the watch did not see the last object: %v", err)
+		case apierrors.IsResourceExpired(err):
+			if err := f.list(ctx); err == nil {
+				f.listed++
+			}
+		default:
 			f.resumed++
 		}
+		time.Sleep(100 * time.Millisecond) // the API server may be away
 	}
 }
 
-func (f *follower) follow(ctx context.Context, w watch.Interface) {
-	for f.seen[lastName] == 0 {
-		select {
-		case <-ctx.Done():
-			return
-		case event, ok := <-w.ResultChan():
-			if !ok {
-				return
-			}
-			m, isMap := event.Object.(*core.ConfigMap)
-			if !isMap {
-				return // an error of the server on its way down: resume
-			}
-			f.version = m.ResourceVersion
-			if event.Type == watch.Added {
-				f.seen[m.Name]++
-			}
+// follow takes in events until lastName is seen or the watch ends.
+func (f *follower) follow(w watch.Interface) error {
+	for event := range w.ResultChan() {
+		m, ok := event.Object.(*core.ConfigMap)
+		if !ok {
+			return apierrors.FromObject(event.Object)
+		}
+		f.version = m.ResourceVersion
+		if event.Type == watch.Added {
+			f.seen[m.Name]++
+		}
+		if m.Name == lastName {
+			return nil
 		}
 	}
+	return nil
+}
+
+func (f *follower) list(ctx context.Context) error {
+	list, err := f.client.Client.CoreV1().ConfigMaps(f.namespace).List(ctx, meta.ListOptions{})
+	if err != nil {
+		return err
+	}
+	for _, m := range list.Items {
+		if f.seen[m.Name] == 0 {
+			f.seen[m.Name]++
+		}
+	}
+	f.version = list.ResourceVersion
+	return nil
 }
