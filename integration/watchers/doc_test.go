@@ -35,7 +35,7 @@ type size struct {
 var (
 	small = size{
 		watchers: 1000, whole: 20, streams: 40, conns: 8, rate: 500, duration: 2 * time.Second,
-		stalled: 40, stall: 3 * time.Second,
+		stalled: 40, stall: 4 * time.Second,
 	}
 	large = size{
 		watchers: 10_000, whole: 50, streams: 200, conns: 20, rate: 1000, duration: time.Minute,
