@@ -21,7 +21,7 @@ import (
 
 var (
 	seed  = flag.Uint64("linear.seed", 0, "seed of the clients' choices and the kill times; 0 picks one")
-	lives = flag.Int("linear.lives", 6, "how often the node is started; all but the last end with kill -9")
+	lives = flag.Int("linear.lives", 5, "how often the node is started; all but the last end with kill -9")
 )
 
 func TestMain(m *testing.M) { harness.Main(m) }
@@ -34,35 +34,49 @@ const (
 	minLife, maxLife = 500 * time.Millisecond, 1500 * time.Millisecond
 	// remotePause is between two writes of the other node.
 	remotePause = 2 * time.Millisecond
+	// otherValue is what the other node writes to keys of its own.
+	otherValue = "other"
 	// checkTimeout bounds porcupine, which takes milliseconds unless there is a violation.
 	checkTimeout = time.Minute
 )
 
 // TestLinearizable runs clients against a node that is killed again and again
-// while another node writes, and checks what they saw.
+// while another node writes, and checks what they saw: the founder of a mesh,
+// and one that joined it.
 func TestLinearizable(t *testing.T) {
-	if *seed == 0 {
-		*seed = rand.Uint64()
+	for _, joined := range []bool{false, true} {
+		name := map[bool]string{false: "founder", true: "joined"}[joined]
+		t.Run(name, func(t *testing.T) {
+			founder, joiner := harness.NewNode(t), harness.NewNode(t)
+			founder.Start()
+			joiner.Join(founder)
+			joiner.Start()
+			node, other := founder, joiner
+			if joined {
+				node, other = joiner, founder
+			}
+			check(t, node, other)
+		})
 	}
-	t.Logf("-linear.seed %d", *seed)
-	rng := rand.New(rand.NewPCG(*seed, 0))
-	node, other := harness.NewNode(t), harness.NewNode(t)
-	node.Start()
-	other.Join(node)
-	other.Start()
+}
 
-	h := &history{t: t, start: time.Now(), pending: map[string]*record{}, events: map[string]event{}}
+// check has the running nodes of one mesh worked on, node by clients and kills.
+func check(t *testing.T, node, other *harness.Node) {
+	s := *seed
+	if s == 0 {
+		s = rand.Uint64()
+	}
+	t.Logf("-linear.seed %d", s)
+	rng := rand.New(rand.NewPCG(s, 0))
+	h := &history{t: t, start: time.Now(), events: map[string]event{}, seen: revision(t, node)}
 	ctx, stop := context.WithCancel(t.Context())
 	var remote sync.WaitGroup
 	remote.Go(func() { h.remote(ctx, other.KV()) })
-	merged := 0
 	for life := range *lives {
 		if life > 0 {
 			node.Start()
 		}
 		h.live(node, rng, minLife+time.Duration(rng.Int64N(int64(maxLife-minLife))), life < *lives-1)
-		merged += h.mergesOfLife()
-		t.Logf("life %d: %d operations, %d merges of shared keys so far", life+1, len(h.records), merged)
 	}
 	stop()
 	remote.Wait()
@@ -70,7 +84,17 @@ func TestLinearizable(t *testing.T) {
 	h.catchUp(node)
 	node.Stop()
 	other.Stop()
-	h.verify()
+	h.verify(s)
+}
+
+// revision returns the present revision of a node.
+func revision(t *testing.T, node *harness.Node) int64 {
+	t.Helper()
+	resp, err := node.KV().Range(t.Context(), &pb.RangeRequest{Key: []byte("x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.Header.Revision
 }
 
 // record is an operation and what is known of it.
@@ -97,13 +121,10 @@ type history struct {
 
 	mu      sync.Mutex
 	records []*record
-	pending map[string]*record // puts and swaps by their value
-	events  map[string]event   // by value
+	events  map[string]event // by value
 	deletes []event
 	seen    int64 // revision up to which the watch has come
-	newest  int64 // greatest revision in an answer
 	values  int
-	counted int // records already looked at by mergesOfLife
 }
 
 func (h *history) now() int64 { return time.Since(h.start).Nanoseconds() }
@@ -118,9 +139,6 @@ func (h *history) begin(client int, in input, remote bool) *record {
 	}
 	r := &record{client: client, in: in, call: h.now(), remote: remote}
 	h.records = append(h.records, r)
-	if in.value != "" {
-		h.pending[in.value] = r
-	}
 	return r
 }
 
@@ -129,7 +147,6 @@ func (h *history) end(r *record, out output) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r.out, r.finish = out, h.now()
-	h.newest = max(h.newest, out.revision)
 }
 
 // live runs the clients and the watch against a running node, for a while,
@@ -233,7 +250,7 @@ func read(h *pb.ResponseHeader, r *pb.RangeResponse) output {
 // until ctx is done.
 func (h *history) remote(ctx context.Context, kv pb.KVClient) {
 	for i := 0; ctx.Err() == nil; i++ {
-		key, value := fmt.Sprintf("other/%d", i%10), "x"
+		key, value := fmt.Sprintf("other/%d", i%10), otherValue
 		if i%4 == 0 {
 			key = fmt.Sprintf("shared/%d", i/4%sharedKeys)
 			value = h.begin(clients, input{key: key, action: put}, true).in.value
@@ -272,54 +289,43 @@ func (h *history) watch(ctx context.Context, client pb.WatchClient, until int64)
 			h.seen = ev.revision
 			if ev.deleted {
 				h.deletes = append(h.deletes, ev)
-			} else {
-				h.events[string(e.Kv.Value)] = ev
+			} else if value := string(e.Kv.Value); value != otherValue {
+				if first, ok := h.events[value]; ok {
+					h.t.Errorf("%s = %s became visible at revision %d, and again at %d", ev.key, value, first.revision, ev.revision)
+				}
+				h.events[value] = ev
 			}
 		}
 		h.mu.Unlock()
 	}
 }
 
-// mergesOfLife returns how many puts of the other node the watch has shown since the last call.
-func (h *history) mergesOfLife() int {
-	n := 0
-	for _, r := range h.records[h.counted:] {
-		if _, ok := h.events[r.in.value]; ok && r.remote {
-			n++
-		}
-	}
-	h.counted = len(h.records)
-	return n
-}
-
 // catchUp lets the watch come to the present.
 func (h *history) catchUp(node *harness.Node) {
 	h.t.Helper()
-	resp, err := node.KV().Range(h.t.Context(), &pb.RangeRequest{Key: []byte("x")})
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	present := revision(h.t, node)
 	ctx, cancel := context.WithTimeout(h.t.Context(), harness.StartTimeout)
 	defer cancel()
-	h.watch(ctx, node.Watch(), resp.Header.Revision)
-	if h.seen != resp.Header.Revision {
-		h.t.Fatalf("the watch came to revision %d of %d", h.seen, resp.Header.Revision)
+	h.watch(ctx, node.Watch(), present)
+	if h.seen != present {
+		h.t.Fatalf("the watch came to revision %d of %d", h.seen, present)
 	}
 }
 
 // verify completes the history by what the watch showed, and checks it.
-func (h *history) verify() {
+func (h *history) verify(seed uint64) {
 	ops, unanswered, merges := h.operations()
 	h.t.Logf("%d operations, of them %d unanswered ones with an effect and %d merges", len(ops), unanswered, merges)
 	if merges == 0 {
 		h.t.Error("no put of the other node was merged: the run shows nothing")
 	}
 	h.checkRevisions(ops)
+	chain(ops)
 	result, info := porcupine.CheckOperationsVerbose(model, ops, checkTimeout)
 	if result == porcupine.Ok {
 		return
 	}
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("causeway-linear-%d.html", *seed))
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("causeway-linear-%d.html", seed))
 	if err := porcupine.VisualizePath(model, info, path); err != nil {
 		h.t.Error(err)
 	}
@@ -347,6 +353,9 @@ func (h *history) operations() (ops []porcupine.Operation, unanswered, merges in
 				firstDelete[r.in.key] = r.call
 			}
 			continue // no effect, or one that is told below
+		}
+		if ev, ok := h.events[r.in.value]; r.out.done && r.in.action != remove && (!ok || ev.revision != r.out.revision) {
+			h.t.Errorf("%s of %s was answered with revision %d; the watch showed it at %d (0: never)", r.in.action, r.in.key, r.out.revision, ev.revision)
 		}
 		if r.in.action == remove && r.out.done {
 			answered[r.out.revision] = true

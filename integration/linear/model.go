@@ -1,7 +1,9 @@
 package linear
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/anishathalye/porcupine"
 )
@@ -38,6 +40,9 @@ type register struct {
 type output struct {
 	// revision is the header's; a write that had an effect was made at it.
 	revision int64
+	// after is the revision of the write to the key before this one, if this is a write that had
+	// an effect; see chain.
+	after int64
 	// done is whether a swap held, and whether a remove found the key.
 	done bool
 	// value and mod are what was read: by a get, and by a swap that did not hold.
@@ -79,7 +84,7 @@ var model = porcupine.Model{
 
 func step(s register, in input, out output) (bool, register) {
 	reads := out.value == s.value && out.mod == s.mod && out.revision >= s.last
-	writes := out.revision > s.last
+	writes := out.revision > s.last && out.after == s.last
 	written := register{in.value, out.revision, out.revision}
 	switch in.action {
 	case put:
@@ -96,6 +101,31 @@ func step(s register, in input, out output) (bool, register) {
 		return s.mod == in.expect && writes, written
 	default:
 		return reads, s
+	}
+}
+
+// chain says of each write which one of its key it follows. Writes can only be
+// put in the order of their revisions, so this changes no verdict; it spares
+// porcupine orders that leave one out and cannot be completed, of which there are very many
+// when a hundred merges wait for a node that is down.
+func chain(history []porcupine.Operation) {
+	writes := map[string][]int{}
+	for i, op := range history {
+		if op.Output.(output).done {
+			key := op.Input.(input).key
+			writes[key] = append(writes[key], i)
+		}
+	}
+	for _, indexes := range writes {
+		slices.SortFunc(indexes, func(a, b int) int {
+			return cmp.Compare(history[a].Output.(output).revision, history[b].Output.(output).revision)
+		})
+		var last int64
+		for _, i := range indexes {
+			out := history[i].Output.(output)
+			out.after, last = last, out.revision
+			history[i].Output = out
+		}
 	}
 }
 

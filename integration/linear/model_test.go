@@ -39,6 +39,7 @@ func TestModel(t *testing.T) {
 		"a delete of nothing": {ops{at(1, 2, gone, done(2))}, false},
 		"a delete undone":     {ops{at(1, 2, wrote("a"), done(2)), at(3, 4, gone, done(3)), at(5, 6, read, saw("a", 2, 3))}, false},
 	} {
+		chain(c.history)
 		if got := porcupine.CheckOperations(model, c.history); got != c.want {
 			t.Errorf("%s: linearizable = %v, want %v", name, got, c.want)
 		}
