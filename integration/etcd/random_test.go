@@ -12,7 +12,7 @@ import (
 
 var (
 	seed       = flag.Uint64("seed", 0, "seed of the random operations; 0 picks one")
-	operations = flag.Int("ops", 3000, "how many random operations each kind of node is put through")
+	operations = flag.Int("ops", 10_000, "how many random operations each kind of node is put through")
 )
 
 // TestRandom puts one random sequence of all requests to an etcd and a node,
