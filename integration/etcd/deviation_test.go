@@ -98,7 +98,11 @@ func deleteWithoutEnd(p *pair) {
 			p.t.Errorf("node: %s: %v", show(req), out.err)
 		}
 	}
-	out := p.node.call(p.t.Context(), get("zz/a", ""))
+	now := p.node.rawHeader(p.t).Revision
+	if out := p.node.call(p.t.Context(), &pb.CompactionRequest{Revision: now}); out.err != nil {
+		p.t.Error(out.err)
+	}
+	out := p.node.call(p.t.Context(), &pb.RangeRequest{Key: []byte("zz/a"), Revision: now})
 	if resp, _ := out.resp.(*pb.RangeResponse); out.err != nil || len(resp.Kvs) != 1 || len(resp.Kvs[0].Value) != 0 {
 		p.t.Errorf("node: zz/a = %v, %v, want an empty value", resp, out.err)
 	}

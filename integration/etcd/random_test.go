@@ -288,9 +288,7 @@ func (g *generator) txn(depth int) *pb.TxnRequest {
 }
 
 // spareEtcd gives an end to deletes without one in a transaction that puts as
-// well. Such a delete is not seen as one of the key put, and etcd ends with a
-// panic when it keeps the value or lease of a key so deleted, or reads at such a
-// revision after a compaction; the tables have the cases that it bears.
+// well: see the package comment. The tables have the cases that etcd bears.
 func spareEtcd(r *pb.TxnRequest) *pb.TxnRequest {
 	var puts bool
 	var endless []*pb.DeleteRangeRequest
