@@ -8,7 +8,7 @@ import (
 	"github.com/causeway-sync/causeway/integration/kubernetes/upstream"
 )
 
-var storeName = flag.String("store", "founder", "what TestControlPlane runs on: founder or joined, a Causeway node that founded or joined a mesh, or etcd")
+var storeName = flag.String("store", "founder", "what TestControlPlane runs on: founder, secured or joined, Causeway nodes, or etcd")
 
 // TestControlPlane puts one control plane on one Causeway node through the
 // steps below, in order.
@@ -16,12 +16,12 @@ func TestControlPlane(t *testing.T) {
 	logs := harness.LogDir(t)
 	newStore, ok := upstream.Stores[*storeName]
 	if !ok {
-		t.Fatalf("-store %s: not founder, joined or etcd", *storeName)
+		t.Fatalf("-store %s: not founder, secured, joined or etcd", *storeName)
 	}
 	store := newStore(t, logs)
 	store.Start()
 	c := &cluster{store: store, ControlPlane: harness.StartControlPlane(t, logs, store.Endpoint,
-		"--event-ttl="+eventTTL.String(), "--etcd-compaction-interval="+compactionInterval.String())}
+		append(store.Flags, "--event-ttl="+eventTTL.String(), "--etcd-compaction-interval="+compactionInterval.String())...)}
 	harness.StartKubelets(t, c.Client, 3)
 
 	steps := []struct {

@@ -7,11 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 )
 
 // testWatches checks what two watches of the same are sent, and one that

@@ -179,7 +179,7 @@ func testLargeObjects(t *testing.T, c *cluster) {
 			t.Fatal(err)
 		}
 	}
-	list, err := maps.List(ctx, meta.ListOptions{LabelSelector: "", ResourceVersion: ""})
+	list, err := maps.List(ctx, meta.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

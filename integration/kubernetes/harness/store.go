@@ -3,6 +3,8 @@ package harness
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"os/exec"
 	"strings"
@@ -10,8 +12,6 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 )
 
 // readyTimeout bounds how long a store may take until it answers.
@@ -24,6 +24,10 @@ type Store struct {
 	Endpoint string
 	// Dir is the data directory.
 	Dir string
+	// Flags are what kube-apiserver needs to be told besides the endpoint.
+	Flags []string
+	// tls is how clients connect, nil for plain text.
+	tls *tls.Config
 }
 
 // NewStore returns a store that is not started, with further flags of its program.
@@ -33,17 +37,38 @@ type NewStore func(t testing.TB, logs string, flags ...string) *Store
 // that will found a mesh.
 func NewCauseway(t testing.TB, logs string, flags ...string) *Store {
 	t.Helper()
-	return newCauseway(t, logs, "causeway", flags)
+	return newCauseway(t, logs, "causeway", "http://", flags)
+}
+
+// NewSecured returns a Causeway node that is not started, and serves clients
+// over TLS only, if they have a certificate.
+func NewSecured(t testing.TB, logs string, flags ...string) *Store {
+	t.Helper()
+	ca := newAuthority(t, t.TempDir())
+	server, client := ca.server(), ca.client("kube-apiserver-etcd-client")
+	s := newCauseway(t, logs, "causeway", "https://", append([]string{
+		"--cert-file", server.certFile, "--key-file", server.keyFile,
+		"--client-cert-auth", "--trusted-ca-file", ca.file("ca.crt"),
+	}, flags...))
+	s.Flags = []string{"--etcd-cafile=" + ca.file("ca.crt"), "--etcd-certfile=" + client.certFile, "--etcd-keyfile=" + client.keyFile}
+	cert, err := tls.LoadX509KeyPair(client.certFile, client.keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.cert)
+	s.tls = &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}}
+	return s
 }
 
 // NewJoined returns a Causeway node that is not started, and has joined the mesh
 // of another one, which runs. Its revisions begin at 2^40.
 func NewJoined(t testing.TB, logs string, flags ...string) *Store {
 	t.Helper()
-	founder := newCauseway(t, logs, "founder", nil)
+	founder := newCauseway(t, logs, "founder", "http://", nil)
 	founder.Start()
 	ticket := invite(t, founder)
-	s := newCauseway(t, logs, "causeway", flags)
+	s := newCauseway(t, logs, "causeway", "http://", flags)
 	join := exec.Command(s.bin, "join", "--data-dir", s.Dir)
 	join.Stdin = bytes.NewReader(ticket)
 	if out, err := join.CombinedOutput(); err != nil {
@@ -72,9 +97,9 @@ func invite(t testing.TB, s *Store) []byte {
 	}
 }
 
-func newCauseway(t testing.TB, logs, name string, flags []string) *Store {
+func newCauseway(t testing.TB, logs, name, scheme string, flags []string) *Store {
 	t.Helper()
-	s := &Store{Endpoint: "http://" + FreeAddr(t), Dir: t.TempDir()}
+	s := &Store{Endpoint: scheme + FreeAddr(t), Dir: t.TempDir()}
 	_, port, err := net.SplitHostPort(FreeAddr(t))
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +149,8 @@ func (s *Store) Start() {
 // answers asks for a key once. A client of gRPC would back off for a second
 // after a refused connection, so the port is tried first.
 func (s *Store) answers() error {
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.Endpoint, "http://"))
+	_, addr, _ := strings.Cut(s.Endpoint, "://")
+	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
 	}
@@ -140,10 +166,7 @@ func (s *Store) answers() error {
 // Client returns a client of the store, which the caller closes.
 func (s *Store) Client() *clientv3.Client {
 	s.t.Helper()
-	client, err := clientv3.New(clientv3.Config{
-		Endpoints:   []string{s.Endpoint},
-		DialOptions: []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())},
-	})
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{s.Endpoint}, TLS: s.tls})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -10,10 +10,11 @@ import "github.com/causeway-sync/causeway/integration/kubernetes/harness"
 // of the names in [Stores].
 const StoreEnv = "STORAGE_TEST_STORE"
 
-// Stores are what tests can run on: a Causeway node that founded its mesh, one
-// that joined, or an etcd.
+// Stores are what tests can run on: a Causeway node that founded its mesh, the
+// same over TLS, one that joined, or an etcd.
 var Stores = map[string]harness.NewStore{
 	"founder": harness.NewCauseway,
+	"secured": harness.NewSecured,
 	"joined":  harness.NewJoined,
 	"etcd":    harness.NewEtcd,
 }

@@ -39,7 +39,8 @@ func RunEtcd(t testing.TB, cfg *embed.Config) *kubernetes.Client {
 	client, err := kubernetes.New(clientv3.Config{
 		Endpoints:   []string{store.Endpoint},
 		DialTimeout: 10 * time.Second,
-		DialOptions: []grpc.DialOption{grpc.WithBlock()}, // as kube-apiserver dials
+		//lint:ignore SA1019 kube-apiserver dials so
+		DialOptions: []grpc.DialOption{grpc.WithBlock()},
 		Logger:      zaptest.NewLogger(t, zaptest.Level(zapcore.ErrorLevel)),
 	})
 	if err != nil {
