@@ -33,6 +33,9 @@ const probeTimeout = time.Second
 // answers is ErrInUse.
 func listen(ctx context.Context, dataDir string) (net.Listener, func(), error) {
 	if path, err := findSocket(dataDir); err == nil && alive(ctx, path) {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, fmt.Errorf("admin socket: %w", err) // nothing answered: there was no time
+		}
 		return nil, nil, fmt.Errorf("%w: %s answers", ErrInUse, path)
 	}
 	removeSocket(dataDir)

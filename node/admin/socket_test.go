@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net"
@@ -138,5 +139,16 @@ func TestCloseRemovesSocket(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Join(dir, admin.SocketName)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket is left behind: %v", err)
+	}
+}
+
+// TestStoppedWhileStarting checks that a node told to stop before it has its
+// socket does not blame another one.
+func TestStoppedWhileStarting(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := admin.Serve(ctx, shortDir(t), newFakeNode(), nil)
+	if !errors.Is(err, context.Canceled) || errors.Is(err, admin.ErrInUse) {
+		t.Errorf("Serve() = %v, want %v", err, context.Canceled)
 	}
 }
