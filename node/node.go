@@ -96,6 +96,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if n.admin, err = admin.Serve(ctx, cfg.DataDir, n, n.log); err != nil {
 		return nil, err
 	}
+	n.serve() // last: whoever is answered finds the rest of the node there
 	return n, nil
 }
 
@@ -119,22 +120,13 @@ func (n *Node) openMesh() (*identity.PrivateKey, error) {
 	return key, nil
 }
 
-// openGateway listens for clients and serves them; until the pipeline is ready
-// they are refused.
+// openGateway listens for clients, who wait until serve is called.
 func (n *Node) openGateway(ctx context.Context, registry *prometheus.Registry) (err error) {
 	cfg := n.cfg.gateway(clusterID(n.self, n.mesh), memberID(n.self))
 	cfg.Logger, cfg.Metrics = n.log, registry
 	cfg.AuthStorage = authStorage{n.store}
 	n.gateway, err = etcdgw.Listen(ctx, cfg, gatewayBackend{n})
-	if err != nil {
-		return err
-	}
-	n.serving.Go(func() {
-		if err := n.gateway.Serve(); !errors.Is(err, etcdgw.ErrClosed) {
-			n.fail(fmt.Errorf("gateway: %w", err))
-		}
-	})
-	return nil
+	return err
 }
 
 // startCompacting starts the automatic compaction, if it is on.
@@ -154,6 +146,15 @@ func (n *Node) startCompacting() error {
 	n.stopCompacting = cancel
 	n.compacting.Go(func() { c.run(ctx) })
 	return nil
+}
+
+// serve serves clients; until the pipeline is ready they are refused.
+func (n *Node) serve() {
+	n.serving.Go(func() {
+		if err := n.gateway.Serve(); !errors.Is(err, etcdgw.ErrClosed) {
+			n.fail(fmt.Errorf("gateway: %w", err))
+		}
+	})
 }
 
 // memberID and clusterID are what etcd clients see. Each node is a cluster of

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -119,5 +120,30 @@ func TestBadConfigWritesNothing(t *testing.T) {
 		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s: the data directory was made (%v)", name, err)
 		}
+	}
+}
+
+// TestTakenPeerPort opens a node whose peer address another one has: it must
+// fail, and let go of all that it had opened.
+func TestTakenPeerPort(t *testing.T) {
+	first, err := Open(t.Context(), config(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	cfg := config(t.TempDir())
+	taken, _, _ := strings.Cut(first.PeerAddrs()[0], "/p2p/")
+	cfg.ListenPeerAddrs = []string{taken}
+	if n, err := Open(t.Context(), cfg); err == nil {
+		n.Close()
+		t.Fatal("opened on a taken peer address")
+	}
+	cfg.ListenPeerAddrs = []string{"/ip4/127.0.0.1/tcp/0"}
+	second, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("after a failed Open: %v", err)
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
 	}
 }
