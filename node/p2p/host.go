@@ -68,7 +68,7 @@ func newHost(key *identity.PrivateKey, gater connmgr.ConnectionGater) (host.Host
 	opts := []libp2p.Option{
 		libp2p.Identity(priv),
 		libp2p.Transport(quic.NewTransport),
-		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), // else a port that another process has would be shared, not refused
 		libp2p.Security(tls.ID, tls.New),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.ResourceManager(resources),
