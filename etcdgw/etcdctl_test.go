@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // etcdctl runs the real etcdctl against the site and returns what it printed.
@@ -96,7 +99,7 @@ func TestEtcdctlLease(t *testing.T) {
 func TestEtcdctlEndpoint(t *testing.T) {
 	s := newSite(t)
 	s.want(t, "a1, started, site-a, , "+s.server.URLs()[0]+", false\n", "member", "list")
-	s.want(t, address(s.server)+", a1, "+DefaultVersion+", 4.1 kB, true, false, 1, 0, 0, \n", "endpoint", "status")
+	s.wantStatus(t)
 	out, errs, err := s.etcdctl(t, "", "endpoint", "health")
 	if text := out + errs; err != nil || !strings.Contains(text, address(s.server)+" is healthy") {
 		t.Errorf("endpoint health printed %q, %v", text, err)
@@ -111,6 +114,41 @@ func TestEtcdctlEndpoint(t *testing.T) {
 	}
 	if _, errs, err = s.etcdctl(t, "", "member", "add", "b", "--peer-urls=http://127.0.0.1:1"); err == nil || !strings.Contains(errs, "etcdserver: not capable") {
 		t.Errorf("member add printed %q, %v, want a refusal", errs, err)
+	}
+}
+
+// wantStatus checks what etcdctl reads of Status. It asks for JSON, since the
+// columns of the plain form differ between releases of etcdctl.
+func (s *site) wantStatus(t *testing.T) {
+	t.Helper()
+	out, errs, err := s.etcdctl(t, "", "endpoint", "status", "-w", "json")
+	if err != nil {
+		t.Fatalf("endpoint status: %v %s", err, errs)
+	}
+	type status struct {
+		Header struct {
+			MemberID uint64 `json:"member_id"`
+			RaftTerm uint64 `json:"raft_term"`
+		} `json:"header"`
+		Version   string   `json:"version"`
+		DBSize    int64    `json:"dbSize"`
+		Leader    uint64   `json:"leader"`
+		RaftIndex uint64   `json:"raftIndex"`
+		RaftTerm  uint64   `json:"raftTerm"`
+		Errors    []string `json:"errors"`
+		IsLearner bool     `json:"isLearner"`
+	}
+	var got []struct {
+		Endpoint string
+		Status   status
+	}
+	if err := json.Unmarshal([]byte(out), &got); err != nil || len(got) != 1 {
+		t.Fatalf("endpoint status printed %q, %v", out, err)
+	}
+	want := status{Version: DefaultVersion, DBSize: 4096, Leader: 0xa1, RaftTerm: raftTerm}
+	want.Header.MemberID, want.Header.RaftTerm = 0xa1, raftTerm
+	if diff := cmp.Diff(want, got[0].Status); diff != "" || got[0].Endpoint != address(s.server) {
+		t.Errorf("endpoint status of %s (-want +got):\n%s", got[0].Endpoint, diff)
 	}
 }
 
