@@ -184,10 +184,9 @@ func (n *Node) hangUp() {
 	}
 }
 
-// KV, Watch and Lease return clients of a running node.
+// KV and Watch return clients of a running node.
 func (n *Node) KV() pb.KVClient       { return pb.NewKVClient(n.conn) }
 func (n *Node) Watch() pb.WatchClient { return pb.NewWatchClient(n.conn) }
-func (n *Node) Lease() pb.LeaseClient { return pb.NewLeaseClient(n.conn) }
 
 // Kill ends the process with SIGKILL and waits for it.
 func (n *Node) Kill() {
@@ -224,9 +223,6 @@ func (n *Node) Stop() {
 
 // PID returns the ID of the running process.
 func (n *Node) PID() int { return n.cmd.Process.Pid }
-
-// Log returns what the node has printed.
-func (n *Node) Log() string { return n.log.tail(1 << 20) }
 
 // Run runs a causeway command and returns its standard output; it fails the test if the command fails.
 func Run(t testing.TB, stdin string, args ...string) string {
