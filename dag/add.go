@@ -62,7 +62,9 @@ func (g *Graph) link(o *Op) []Fork {
 	}
 	i, _ := slices.BinarySearchFunc(g.heads, o, byID)
 	g.heads = slices.Insert(g.heads, i, o)
-	g.maxEpoch = max(g.maxEpoch, o.MaxEpoch())
+	if o.epoch != 0 {
+		g.claims[o.epoch] = append(g.claims[o.epoch], o)
+	}
 	if g.founding == nil {
 		g.founding = o
 		g.mesh = &o.id

@@ -26,7 +26,7 @@ type Graph struct {
 	authors  map[identity.PublicKey]*author
 	forks    []Fork
 	roster   *identity.Roster // of all ops
-	maxEpoch uint64
+	claims   map[uint32][]*Op // by epoch, without 0; those of one are an antichain
 
 	unions map[[2]*identity.Roster]*identity.Roster // the writer's only
 }
@@ -49,6 +49,7 @@ func NewGraph() *Graph {
 	return &Graph{
 		ops:     make(map[ID]*Op),
 		authors: make(map[identity.PublicKey]*author),
+		claims:  make(map[uint32][]*Op),
 		roster:  identity.EmptyRoster(),
 		unions:  make(map[[2]*identity.Roster]*identity.Roster),
 	}
@@ -164,11 +165,11 @@ func (g *Graph) Roster() *identity.Roster {
 	return g.roster
 }
 
-// MaxEpoch returns the greatest epoch claimed by any op, 0 if there is none.
-func (g *Graph) MaxEpoch() uint64 {
+// Claimed reports whether any op claims that revision window.
+func (g *Graph) Claimed(epoch uint64) bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return g.maxEpoch
+	return epoch <= MaxEpoch && len(g.claims[uint32(epoch)]) > 0
 }
 
 // Since returns all ops that are neither in known nor in the past of any op

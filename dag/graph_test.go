@@ -1,6 +1,7 @@
 package dag_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -64,6 +65,25 @@ func TestCausality(t *testing.T) {
 	}
 }
 
+// TestEpochs: a window may be claimed by any number of ops that do not see each
+// other, and windows need no order.
+func TestEpochs(t *testing.T) {
+	m := dagtest.New(t, 4)
+	c := m.Draw(`
+		G -> b1{+epoch=8388607} -> b2{+epoch=1} -> b2a{+epoch=5}
+		b1 -> c1{+epoch=1}
+		G -> d1{+epoch=1} -> d2{+epoch=8388607}
+		b1 -> b2'{+epoch=1}
+		b2a, c1, d2 -> a2{+epoch=4}
+	`)
+	c.Add()
+	again := m.Sign(dagtest.Draft{Author: 0, Parents: []dag.ID{c.ID("a2")}, Epoch: 1})
+	var refusal *dag.Refusal
+	if _, _, err := m.Graph.Add(again); !errors.As(err, &refusal) || refusal.Reason != dag.ReasonEpoch {
+		t.Errorf("Add of a claim of what three of the past claim: %v, want %v", err, dag.ReasonEpoch)
+	}
+}
+
 func TestOpFields(t *testing.T) {
 	m := dagtest.New(t, 3)
 	c := m.Draw("G -> b1{+epoch /k=1} -> c1{+epoch} -> b2{-/k}")
@@ -74,8 +94,13 @@ func TestOpFields(t *testing.T) {
 		b2.Bytes() != h.Bytes || b2.Writes() != 2 || !b2.HasBody() || b2.HasStatements() || b2.Size() != int(h.Size) {
 		t.Errorf("fields of %+v do not match header %+v", b2, h)
 	}
-	if b1.Epoch() != 1 || c1.Epoch() != 2 || b2.Epoch() != 0 || b2.MaxEpoch() != 2 || m.Graph.MaxEpoch() != 2 {
-		t.Errorf("epochs %d %d %d, max %d, want 1 2 0, max 2", b1.Epoch(), c1.Epoch(), b2.Epoch(), b2.MaxEpoch())
+	if b1.Epoch() != 1 || c1.Epoch() != 2 || b2.Epoch() != 0 {
+		t.Errorf("epochs %d %d %d, want 1 2 0", b1.Epoch(), c1.Epoch(), b2.Epoch())
+	}
+	for epoch, want := range map[uint64]bool{0: false, 1: true, 2: true, 3: false, 1<<32 + 1: false} {
+		if got := m.Graph.Claimed(epoch); got != want {
+			t.Errorf("Claimed(%d) = %v, want %v", epoch, got, want)
+		}
 	}
 	if got := b1.Parents(); len(got) != 1 || got[0] != m.Graph.Founding() {
 		t.Errorf("parents of b1 = %v", got)

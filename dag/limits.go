@@ -43,8 +43,8 @@ const (
 	MaxKey = 1 << 20
 
 	// MaxEpoch is the greatest revision window: revisions, epoch · 2^40 and
-	// up, stay within a signed 64-bit integer.
-	MaxEpoch = 1 << 22
+	// up, stay below 2^63.
+	MaxEpoch = 1<<23 - 1
 )
 
 // maxOps bounds the ops of a Graph: positions in a chain and chain numbers are

@@ -31,9 +31,9 @@ type Op struct {
 	bytes  uint64
 	writes uint64
 
-	epoch, maxEpoch uint32 // at most MaxEpoch
-	size            uint32 // at most MaxBody
-	statements      bool
+	epoch      uint32 // at most MaxEpoch
+	size       uint32 // at most MaxBody
+	statements bool
 }
 
 // ID returns the op's ID.
@@ -66,9 +66,6 @@ func (o *Op) Wall() uint64 { return o.wall }
 
 // Epoch returns the revision window that the op claims, 0 for none.
 func (o *Op) Epoch() uint64 { return uint64(o.epoch) }
-
-// MaxEpoch returns the greatest epoch claimed by the op or in its past.
-func (o *Op) MaxEpoch() uint64 { return uint64(o.maxEpoch) }
 
 // Bytes returns the running total of body sizes on the author's chain, this
 // op included.

@@ -37,7 +37,7 @@ const (
 	ReasonSeq                            // seq is not 1 + prev's
 	ReasonForkedPast                     // an op of the author's in the past is not on prev's chain
 	ReasonDepth                          // depth is not 1 + the greatest of the parents
-	ReasonEpoch                          // the epoch is not 1 + the greatest of the past, or beyond MaxEpoch
+	ReasonEpoch                          // the epoch is claimed in the past, or beyond MaxEpoch
 	ReasonBytes                          // the running total of bytes is wrong
 	ReasonWrites                         // the running total of writes is wrong
 	ReasonNotEnrolled                    // the past does not enrol the author

@@ -70,7 +70,7 @@ func (g *Graph) checkRules(o *Op, parents []*Op, s *Signed) *Refusal {
 	if refusal := g.checkOwnPast(o); refusal != nil {
 		return refusal
 	}
-	if refusal := checkCounts(o, s, h, parents); refusal != nil {
+	if refusal := g.checkCounts(o, s, h, parents); refusal != nil {
 		return refusal
 	}
 	roster := parents[0].roster
@@ -102,7 +102,7 @@ func (g *Graph) checkFounding(o *Op, s *Signed) *Refusal {
 	o.author = &author{key: h.Author}
 	o.roster = roster
 	g.place(o)
-	if refusal := checkCounts(o, s, h, nil); refusal != nil {
+	if refusal := g.checkCounts(o, s, h, nil); refusal != nil {
 		return refusal
 	}
 	return checkGrants(roster, s)
@@ -196,22 +196,17 @@ func (g *Graph) checkOwnPast(o *Op) *Refusal {
 }
 
 // checkCounts is rules 6 to 8: depth, epoch and running totals.
-func checkCounts(o *Op, s *Signed, h *Header, parents []*Op) *Refusal {
-	var depth, epoch uint64
+func (g *Graph) checkCounts(o *Op, s *Signed, h *Header, parents []*Op) *Refusal {
+	var depth uint64
 	for _, p := range parents {
 		depth = max(depth, p.depth)
-		epoch = max(epoch, p.MaxEpoch())
 	}
 	if h.Depth != depth+1 {
 		return refusef(ReasonDepth, "depth %d, want %d", h.Depth, depth+1)
 	}
-	if h.Epoch != 0 {
-		if h.Epoch != epoch+1 || h.Epoch > MaxEpoch {
-			return refusef(ReasonEpoch, "epoch %d after %d", h.Epoch, epoch)
-		}
-		epoch = h.Epoch
+	if refusal := g.checkEpoch(o, h.Epoch); refusal != nil {
+		return refusal
 	}
-	o.epoch, o.maxEpoch = uint32(h.Epoch), uint32(epoch)
 	var bytes, writes uint64
 	if prev := o.prev[0]; prev != nil {
 		bytes, writes = prev.bytes, prev.writes
@@ -221,6 +216,22 @@ func checkCounts(o *Op, s *Signed, h *Header, parents []*Op) *Refusal {
 	}
 	if n := uint64(s.writes); h.Writes != writes+n {
 		return refusef(ReasonWrites, "%d writes, want %d", h.Writes, writes+n)
+	}
+	return nil
+}
+
+// checkEpoch is rule 7: no op of the past claims the window that o claims. Those
+// that claim one window are in nobody's past among them: they are of as many
+// chains, so that more of them than nodes cost their authors a fork each.
+func (g *Graph) checkEpoch(o *Op, epoch uint64) *Refusal {
+	if epoch > MaxEpoch {
+		return refusef(ReasonEpoch, "epoch %d, at most %d", epoch, MaxEpoch)
+	}
+	o.epoch = uint32(epoch)
+	for _, claim := range g.claims[o.epoch] {
+		if o.InPast(claim) {
+			return refusef(ReasonEpoch, "epoch %d is claimed by %v", epoch, claim.id)
+		}
 	}
 	return nil
 }

@@ -254,7 +254,12 @@ func (r *refuser) totals() {
 	r.signed("depth too great", dag.ReasonDepth, sign(0, func(h *dag.Header) { h.Depth++ }), b1...)
 	r.signed("depth too small", dag.ReasonDepth, sign(0, func(h *dag.Header) { h.Depth-- }), b1...)
 	r.signed("epoch claimed again", dag.ReasonEpoch, sign(1, nil), b1...)
-	r.signed("epoch skips one", dag.ReasonEpoch, sign(3, nil), b1...)
+	r.signed("epoch beyond the greatest", dag.ReasonEpoch, sign(dag.MaxEpoch+1, nil), b1...)
+	far := r.m.Draw("G -> b1{+epoch=9} -> b2{+epoch} -> c1 -> d1{+epoch=9}")
+	r.signed("epoch claimed far back by another author", dag.ReasonEpoch, far.Signed("d1"), far.Signed("b1"), far.Signed("b2"), far.Signed("c1"))
+	// Of two that claim it beside each other, the past has the later one alone.
+	beside := r.m.Draw("G -> b1{+epoch=9}\nG -> c1{+epoch=9} -> d1{+epoch=9}")
+	r.signed("epoch claimed by one of two in the past", dag.ReasonEpoch, beside.Signed("d1"), beside.Signed("b1"), beside.Signed("c1"))
 	r.signed("bytes too few", dag.ReasonBytes, sign(0, func(h *dag.Header) { h.Bytes-- }), b1...)
 	r.signed("bytes not a total", dag.ReasonBytes, sign(0, func(h *dag.Header) { h.Bytes -= b1[0].Header().Bytes }), b1...)
 	r.signed("writes too many", dag.ReasonWrites, sign(0, func(h *dag.Header) { h.Writes++ }), b1...)

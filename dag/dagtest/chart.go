@@ -3,6 +3,7 @@ package dagtest
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/causeway-sync/causeway/dag"
@@ -38,7 +39,7 @@ type mark struct {
 //
 // In braces, with spaces between, stand the op's writes, together one
 // transaction: key=value puts, -key deletes, -key..end deletes a range. There,
-// too, +epoch claims 1 + the greatest epoch of the past, ^name takes that op
+// too, +epoch claims 1 + the greatest epoch of the past, +epoch=n that one, ^name takes that op
 // for prev and ^ alone takes none; otherwise prev is the author's op of greatest seq in the past.
 func (m *Mesh) Draw(text string) *Chart {
 	m.tb.Helper()
@@ -153,6 +154,11 @@ func (c *Chart) items(d *Draft, items []string) error {
 				d.Epoch = max(d.Epoch, c.m.Header(id).Epoch)
 			}
 			d.Epoch++
+		case strings.HasPrefix(item, "+epoch="):
+			var err error
+			if d.Epoch, err = strconv.ParseUint(item[len("+epoch="):], 10, 64); err != nil {
+				return err
+			}
 		case item == "^":
 			d.First = true
 		case strings.HasPrefix(item, "^"):

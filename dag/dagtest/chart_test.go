@@ -41,7 +41,7 @@ func TestDraw(t *testing.T) {
 		G -> a1 -> b1{/k=v} -> a2
 		     |  -> c1{-/k}
 		b1, c1 -> d1{-/a../b +epoch}
-		d1 -> d2{+epoch} -> b2
+		d1 -> d2{+epoch=7} -> b2
 		d1 -> b2'{^b1} -> b9{^}
 	`)
 	want := `
@@ -50,7 +50,7 @@ b1: on a1, prev none, seq 1, depth 3, epoch 0, writes 1: replace /k v
 a2: on b1, prev a1, seq 3, depth 4, epoch 0, writes 0:
 c1: on a1, prev none, seq 1, depth 3, epoch 0, writes 1: delete-observed /k 
 d1: on b1+c1, prev none, seq 1, depth 4, epoch 1, writes 1: delete-range /a /b
-d2: on d1, prev d1, seq 2, depth 5, epoch 2, writes 1:
+d2: on d1, prev d1, seq 2, depth 5, epoch 7, writes 1:
 b2: on d2, prev b1, seq 2, depth 6, epoch 0, writes 1:
 b2': on d1, prev b1, seq 2, depth 5, epoch 0, writes 1:
 b9: on b2', prev none, seq 1, depth 6, epoch 0, writes 0:

@@ -106,8 +106,8 @@ func (p *Pipeline) admit(first *admission) {
 	p.openWindowIfEnrolled()
 	for _, op := range added {
 		p.noteRival(op)
-		p.answerRival()
 	}
+	p.answerRivals()
 }
 
 // admitOne validates an op and applies it to the head of the view; the caller

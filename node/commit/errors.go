@@ -27,6 +27,9 @@ var (
 	// Admit for a founding op that is not this mesh's.
 	ErrForeignMesh = errors.New("commit: of another mesh")
 
+	// errNoWindow is logged when a node can claim no revision window.
+	errNoWindow = errors.New("no revision window is free")
+
 	// ErrNotFound is returned by Fetch for an op that this node does not hold.
 	ErrNotFound = errors.New("commit: no such op")
 )

@@ -21,15 +21,11 @@ type Founding struct {
 	Operator identity.StatementSigner // the founding operator's key
 	Name     string                   // the operator's name, for people
 	Nonce    [32]byte                 // fresh random bytes: two meshes of one founder must differ
-	// Epoch is the revision window to begin in, at most MaxFoundingEpoch. 0 counts
-	// from 1, as etcd does. A later one is claimed by an op for each before it.
+	// Epoch is the revision window to begin in, at most dag.MaxEpoch. 0 counts
+	// from 1, as etcd does; another one is claimed by a second op.
 	Epoch uint64
 	Now   time.Time
 }
-
-// MaxFoundingEpoch bounds [Founding.Epoch]: the ops that claim it are appended
-// at once, some 300 bytes each.
-const MaxFoundingEpoch = 1 << 14
 
 // Found writes the founding op of a new mesh into an empty store, with the
 // default policy and the first node's enrolment, opens the revision window, and
@@ -42,8 +38,8 @@ func Found(store dag.Store, f Founding) (dag.ID, error) {
 	if err != nil {
 		return dag.ID{}, err
 	}
-	if f.Epoch > MaxFoundingEpoch {
-		return dag.ID{}, fmt.Errorf("commit: found a mesh: revision window %d is beyond %d", f.Epoch, MaxFoundingEpoch)
+	if f.Epoch > dag.MaxEpoch {
+		return dag.ID{}, fmt.Errorf("commit: found a mesh: revision window %d is beyond the last, %d", f.Epoch, dag.MaxEpoch)
 	}
 	body := dag.Body{Statements: statements}
 	h, _ := dag.NewGraph().Draft(nil, len(body.Encode()), 0)
@@ -59,9 +55,9 @@ func Found(store dag.Store, f Founding) (dag.ID, error) {
 		return dag.ID{}, fmt.Errorf("commit: found a mesh: %w", err)
 	}
 	recs := []dag.Record{{Kind: recordSeal, Payload: sealRecord{block: signed.Block(), statements: statements}.append(nil), Ops: []dag.ID{mesh}}}
-	for epoch := uint64(1); epoch <= f.Epoch; epoch++ {
+	if f.Epoch > 0 {
 		h, _ := graph.Draft(tip, len(dag.Body{}.Encode()), 0)
-		h.Wall, h.Epoch = uint64(f.Now.UnixMilli()), epoch
+		h.Wall, h.Epoch = uint64(f.Now.UnixMilli()), f.Epoch
 		claim, err := dag.Sign(h, dag.Body{}, f.Node)
 		if err != nil {
 			return dag.ID{}, fmt.Errorf("commit: found a mesh: %w", err)

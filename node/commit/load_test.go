@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/memstore"
 )
 
@@ -81,8 +82,8 @@ func TestFoundLater(t *testing.T) {
 	}
 	for range 2 { // also after a restart
 		p := open(t, store, mesh, "founder")
-		if got, want := p.View().Revision()>>windowBits, int64(3); got != want || p.Graph().MaxEpoch() != 3 {
-			t.Errorf("window = %d, greatest epoch %d, want %d", got, p.Graph().MaxEpoch(), want)
+		if got, want := p.View().Revision()>>windowBits, int64(3); got != want || !p.Graph().Claimed(3) || p.Graph().Claimed(2) {
+			t.Errorf("window = %d, want %d, claimed with none before it", got, want)
 		}
 		if _, err := p.Submit(t.Context(), &pb.PutRequest{Key: []byte("a")}); err != nil {
 			t.Error(err)
@@ -91,21 +92,27 @@ func TestFoundLater(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := Found(memstore.New(), Founding{Node: key("founder"), Operator: key("operator"), Epoch: MaxFoundingEpoch + 1}); err == nil {
-		t.Error("Found beyond MaxFoundingEpoch succeeded")
+	if _, err := Found(memstore.New(), Founding{Node: key("founder"), Operator: key("operator"), Epoch: dag.MaxEpoch + 1}); err == nil {
+		t.Error("Found beyond the last window succeeded")
 	}
 }
 
-// TestFoundLaterIsJoined: the claims of a founder are like anybody's; a node that
-// joins takes the next window.
+// TestFoundLaterIsJoined: a founder's claim is like anybody's; a node that joins
+// does not pick that window.
 func TestFoundLaterIsJoined(t *testing.T) {
 	store := memstore.New()
 	mesh, err := Found(store, Founding{Node: key("founder"), Operator: key("operator"), Name: "founder", Now: time.Unix(1, 0), Epoch: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := joined(t, open(t, store, mesh, "founder"), "second", 1)
-	if got := q.View().Revision() >> windowBits; got != 3 {
-		t.Errorf("the joined node's window = %d, want 3", got)
+	p := open(t, store, mesh, "founder")
+	if _, err := p.Carry(t.Context(), [][]byte{enrol(t, p, "second", 1)}); err != nil {
+		t.Fatal(err)
+	}
+	q := openPicking(t, memstore.New(), mesh, "second", 0, 2, 2, 5)
+	deliver(t, p, q)
+	<-q.ReadyCh()
+	if got := q.View().Revision() >> windowBits; got != 5 {
+		t.Errorf("the joined node's window = %d, want 5, the first that it picked and that may be claimed", got)
 	}
 }

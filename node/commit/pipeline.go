@@ -1,7 +1,9 @@
 package commit
 
 import (
+	"crypto/rand"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -58,6 +60,9 @@ type Config struct {
 	Metrics *Metrics
 	// Now defaults to time.Now. It decides wall times and lease expiry only.
 	Now func() time.Time
+	// Random is where revision windows are picked with: crypto/rand.Reader, the
+	// default, but in tests.
+	Random io.Reader
 	// OnFatal is called once, from the writer, when the pipeline stops because
 	// of an error; it must not block. May be nil.
 	OnFatal func(error)
@@ -90,11 +95,14 @@ type Pipeline struct {
 	appended chan struct{}
 
 	// What follows belongs to the writer (and to Open before it starts).
-	auth     authorizer
-	tip      *dag.Op // own last op, nil before the first
-	window   windowRecord
-	claim    *dag.Op // own op that claimed the window, nil in window 0
-	rival    *dag.Op // another's that claims it too and was not answered yet, nil if there is none
+	auth   authorizer
+	tip    *dag.Op // own last op, nil before the first
+	window windowRecord
+	claim  *dag.Op   // own op that claimed the window, nil in window 0
+	rivals []*dag.Op // others' that claim it too and were not answered yet
+	// met are the authors of all rivals so far: for each, the node leaves its
+	// revisions behind once.
+	met      map[identity.PublicKey]bool
 	unsealed []unsealedChange
 	pending  int // bytes of unsealed
 	oldest   time.Time
@@ -133,6 +141,9 @@ func Open(cfg Config) (*Pipeline, error) {
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
 	}
+	if cfg.Random == nil {
+		cfg.Random = rand.Reader
+	}
 	p := &Pipeline{
 		cfg:        cfg,
 		log:        cfg.Logger,
@@ -147,6 +158,7 @@ func Open(cfg Config) (*Pipeline, error) {
 		stopped:    make(chan struct{}),
 		readyCh:    make(chan struct{}),
 		appended:   make(chan struct{}),
+		met:        make(map[identity.PublicKey]bool),
 	}
 	if err := p.replay(); err != nil {
 		return nil, err
@@ -204,7 +216,7 @@ func (p *Pipeline) run() {
 	}
 	if p.Err() == nil {
 		p.openWindowIfEnrolled()
-		p.answerRival() // met before a crash
+		p.answerRivals() // met before a crash
 	}
 	for p.Err() == nil {
 		// Received ops are admitted between seals only, so that an op's parents

@@ -62,7 +62,7 @@ func TestRivalMetBeforeACrash(t *testing.T) {
 	}
 	var nodes []*Pipeline
 	for _, name := range []string{"second", "third"} {
-		q := open(t, memstore.New(), p.cfg.Mesh, name)
+		q := openPicking(t, memstore.New(), p.cfg.Mesh, name, 9, 10)
 		deliver(t, p, q)
 		<-q.ReadyCh()
 		put(t, q, name, "")
@@ -94,7 +94,7 @@ func TestRivalMetBeforeACrash(t *testing.T) {
 		if !errors.Is(err, errCut) {
 			t.Fatalf("scan: %v, want an op after the first window", err)
 		}
-		again := open(t, cut, p.cfg.Mesh, []string{"second", "third"}[i])
+		again := openPicking(t, cut, p.cfg.Mesh, []string{"second", "third"}[i], 10)
 		if err := again.Close(); err != nil { // waits for the writer
 			t.Fatal(err)
 		}

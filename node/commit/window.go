@@ -1,6 +1,10 @@
 package commit
 
 import (
+	"encoding/binary"
+	"io"
+	"slices"
+
 	"github.com/causeway-sync/causeway/dag"
 )
 
@@ -16,6 +20,10 @@ const (
 	windowParts = 1 << (windowBits - partBits)
 )
 
+// pickTries bounds how often a window is picked that is claimed already: while one
+// in a hundred is free, all of them fail with probability 2^-14 at most.
+const pickTries = 1024
+
 // openWindowIfEnrolled opens the first revision window of a joined node once
 // the op that enrols it, and so everything before, has been delivered. From
 // then on clients are served. The founder's window is opened by [Found].
@@ -29,30 +37,33 @@ func (p *Pipeline) openWindowIfEnrolled() {
 	p.claimWindow()
 }
 
-// noteRival remembers that op claims this node's window too.
+// noteRival remembers that op claims this node's window too, unless its author
+// has done so before: that would be a liar, who could keep the node moving.
 func (p *Pipeline) noteRival(op *dag.Op) {
-	if p.claim != nil && op.Epoch() == p.window.epoch && op != p.claim {
-		p.rival = op
+	if p.claim != nil && op.Epoch() == p.window.epoch && op != p.claim && !p.met[op.Author()] {
+		p.met[op.Author()] = true
+		p.rivals = append(p.rivals, op)
 	}
 }
 
-// answerRival leaves the revisions behind that another node has also given, so
-// that none of its own is taken for one of this node's. If the rival's op has
-// the lesser ID, it keeps the window, and this node claims the next. If not, the
-// rival does that once it meets this node's op; but its clients may come here
-// with revisions from before, so this node goes on in another part of the window.
-func (p *Pipeline) answerRival() {
-	op := p.rival
-	if op == nil {
+// answerRivals leaves the revisions behind that other nodes have also given, so
+// that none of theirs is taken for one of this node's. A rival's op of a lesser
+// ID keeps the window, and this node claims another. A rival of a greater one
+// does that once it meets this node's op; but its clients may come here with
+// revisions from before, so this node goes on in another part of the window.
+func (p *Pipeline) answerRivals() {
+	if len(p.rivals) == 0 || p.superseded.Load() {
 		return
 	}
-	p.rival = nil
-	if id := op.ID(); id.Compare(p.claim.ID()) < 0 {
-		p.log.Warn("another node claimed this node's revision window; moving to a new one", "epoch", p.window.epoch, "op", id)
+	least := slices.MinFunc(p.rivals, func(a, b *dag.Op) int { return a.ID().Compare(b.ID()) })
+	id := least.ID()
+	if id.Compare(p.claim.ID()) < 0 {
+		p.log.Warn("another node claimed this node's revision window; moving to a new one", "epoch", p.window.epoch, "op", id, "author", least.Author())
 		p.claimWindow()
+		p.rivals = nil // also if there is no other window
 		return
 	}
-	p.log.Warn("another node claimed this node's revision window and must leave it; watchers and pagers start over", "epoch", p.window.epoch, "op", op.ID())
+	p.log.Warn("another node claimed this node's revision window and must leave it; watchers and pagers start over", "epoch", p.window.epoch, "op", id, "author", least.Author())
 	p.nextPart()
 }
 
@@ -68,16 +79,22 @@ func (p *Pipeline) nextPart() {
 	p.append([]dag.Record{{Kind: recordWindow, Payload: w.append(nil)}})
 }
 
-// claimWindow claims the next epoch with an own op and renumbers the view.
+// claimWindow claims a window with an own op and renumbers the view. It leaves
+// all as it was if the node must not make ops, or if no window is free.
 func (p *Pipeline) claimWindow() {
 	if p.superseded.Load() {
 		return // an own op would fork
 	}
-	w := windowRecord{epoch: p.graph.MaxEpoch() + 1}
-	recs, ok := p.own(dag.Body{}, 0, w.epoch, sealRecord{})
+	epoch, err := p.pickEpoch()
+	if err != nil {
+		p.log.Error("cannot claim a revision window", "err", err)
+		return
+	}
+	recs, ok := p.own(dag.Body{}, 0, epoch, sealRecord{})
 	if !ok {
 		return
 	}
+	w := windowRecord{epoch: epoch}
 	recs = append(recs, dag.Record{Kind: recordWindow, Payload: w.append(nil)})
 	p.claim = p.tip
 	p.openWindow(w)
@@ -86,8 +103,26 @@ func (p *Pipeline) claimWindow() {
 	}
 }
 
+// pickEpoch picks one of the windows that no op claims, uniformly: nodes that
+// have not heard of each other pick different ones, and nobody can foresee which.
+// It fails if no window is free, or hardly any.
+func (p *Pipeline) pickEpoch() (uint64, error) {
+	for range pickTries {
+		var b [4]byte
+		if _, err := io.ReadFull(p.cfg.Random, b[:]); err != nil {
+			return 0, err
+		}
+		epoch := uint64(binary.BigEndian.Uint32(b[:])) & dag.MaxEpoch
+		if epoch > 0 && !p.graph.Claimed(epoch) {
+			return epoch, nil
+		}
+	}
+	return 0, errNoWindow
+}
+
+// openWindow goes on in window w, and so answers all rivals so far.
 func (p *Pipeline) openWindow(w windowRecord) {
-	p.window, p.rival = w, nil
+	p.window, p.rivals = w, nil
 	base := int64(w.epoch)<<windowBits | int64(w.part)<<partBits
 	p.view.OpenWindow(max(base, 1))
 }

@@ -118,7 +118,7 @@ func badOps(m *dagtest.Mesh, author int, base dag.ID) map[string][2][]byte {
 		"refused-bad-signature":     forged(own),
 		"other-mesh":                encoded(other.Sign(dagtest.Draft{Parents: []dag.ID{other.Founding.ID()}, Transactions: put})),
 		"refused-wrong-depth":       bad(func(h *dag.Header) { h.Depth = 9 }),
-		"refused-wrong-epoch":       bad(func(h *dag.Header) { h.Epoch = 7 }),
+		"refused-wrong-epoch":       bad(func(h *dag.Header) { h.Epoch = dag.MaxEpoch + 1 }),
 		"refused-prev-other-author": bad(func(h *dag.Header) { h.Prev, h.Seq = &founding, 2 }),
 		"refused-wrong-seq":         bad(func(h *dag.Header) { h.Seq = 7 }),
 		"refused-parents-not-antichain": encoded(m.Sign(dagtest.Draft{
