@@ -69,6 +69,36 @@ func ReadKeyFile(path string, passphrase func() ([]byte, error)) (*PrivateKey, e
 }
 
 func readKeyFile(path string, passphrase func() ([]byte, error)) (*PrivateKey, error) {
+	text, err := readKeyText(path)
+	if err != nil {
+		return nil, err
+	}
+	return parseKey(text, passphrase, false)
+}
+
+// ImportKeyFile is [ReadKeyFile], and reads an unencrypted PKCS#8 file (RFC
+// 8410, as openssl writes it) too.
+func ImportKeyFile(path string, passphrase func() ([]byte, error)) (*PrivateKey, error) {
+	text, err := readKeyText(path)
+	if err == nil {
+		var k *PrivateKey
+		if k, err = parseKey(text, passphrase, true); err == nil {
+			return k, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", path, err)
+}
+
+// ImportKey is [ImportKeyFile] for a file's text, at most 64 KiB. Errors name no path.
+func ImportKey(text []byte, passphrase func() ([]byte, error)) (*PrivateKey, error) {
+	if len(text) > maxKeyFileSize {
+		return nil, fmt.Errorf("%w: longer than %d bytes", ErrKeyFile, maxKeyFileSize)
+	}
+	return parseKey(text, passphrase, true)
+}
+
+// readKeyText returns what is in a private key file that only its owner may touch.
+func readKeyText(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -92,10 +122,11 @@ func readKeyFile(path string, passphrase func() ([]byte, error)) (*PrivateKey, e
 	if len(text) > maxKeyFileSize {
 		return nil, fmt.Errorf("%w: longer than %d bytes", ErrKeyFile, maxKeyFileSize)
 	}
-	return parseKey(text, passphrase)
+	return text, nil
 }
 
-func parseKey(text []byte, passphrase func() ([]byte, error)) (*PrivateKey, error) {
+// parseKey parses an OpenSSH private key, or, if foreign, a PKCS#8 one.
+func parseKey(text []byte, passphrase func() ([]byte, error), foreign bool) (*PrivateKey, error) {
 	raw, err := ssh.ParseRawPrivateKey(text)
 	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
 		if passphrase == nil {
@@ -116,12 +147,20 @@ func parseKey(text []byte, passphrase func() ([]byte, error)) (*PrivateKey, erro
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrKeyFile, err)
 	}
-	held, ok := raw.(*ed25519.PrivateKey)
-	if !ok {
+	var held ed25519.PrivateKey
+	switch raw := raw.(type) {
+	case *ed25519.PrivateKey: // OpenSSH's format
+		held = *raw
+	case ed25519.PrivateKey: // PKCS#8
+		if !foreign {
+			return nil, fmt.Errorf("%w: it is in PKCS#8's format, which `causeway key import` reads", ErrKeyFile)
+		}
+		held = raw
+	default:
 		return nil, fmt.Errorf("%w: %T", ErrKeyType, raw)
 	}
 	k := NewKeyFromSeed([ed25519.SeedSize]byte(held.Seed()))
-	if !k.key.Equal(*held) { // the public half in the file is of another key
+	if !k.key.Equal(held) { // the public half in the file is of another key
 		return nil, fmt.Errorf("%w: public and private half differ", ErrKeyFile)
 	}
 	return k, nil

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -12,44 +12,6 @@ import (
 	"github.com/causeway-sync/causeway/identity"
 	"github.com/causeway-sync/causeway/node"
 )
-
-// operatorFlags are the flags that say who acts: a name and a key.
-type operatorFlags struct {
-	name    string
-	keyFile string
-	secret  *passphrases
-}
-
-// newOperatorFlags adds --operator-key and --passphrase-fd, and --operator-name
-// if it has a default.
-func newOperatorFlags(c *cobra.Command, std stdio, defaultName string) *operatorFlags {
-	o := &operatorFlags{secret: passphraseFlag(c, std)}
-	c.Flags().StringVar(&o.keyFile, "operator-key", "", "the operator's key file (default "+node.OperatorKeyFile+" in the data directory)")
-	if defaultName != "" {
-		c.Flags().StringVar(&o.name, "operator-name", defaultName, "the operator's name, for people")
-	}
-	return o
-}
-
-// read returns the key in file, asking for its passphrase if it has one.
-func (o *operatorFlags) read(ctx context.Context, file string) (*identity.PrivateKey, error) {
-	return identity.ReadKeyFile(file, func() ([]byte, error) {
-		return o.secret.read(ctx, fmt.Sprintf("Passphrase for %s: ", file))
-	})
-}
-
-// signer returns the key that --operator-key names, or nil for the data
-// directory's own, which is made if it is not there.
-func (o *operatorFlags) signer(ctx context.Context) (identity.StatementSigner, error) {
-	if o.keyFile == "" {
-		return nil, nil
-	}
-	k, err := o.read(ctx, o.keyFile)
-	if err != nil {
-		return nil, err
-	}
-	return k, nil
-}
 
 // membership is what init and join print: what this directory now belongs to.
 type membership struct {
@@ -85,8 +47,8 @@ keep the operator's key elsewhere or under a passphrase.`,
 	dir, out := dataDirFlag(c), outputFlag(c)
 	operator := newOperatorFlags(c, std, "founder")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		signer, err := operator.signer(cmd.Context())
-		if err != nil {
+		signer, err := operatorSigner(cmd.Context(), operator, *dir)
+		if err != nil && !errors.Is(err, errNoOperatorKey) { // without one, Init makes it
 			return err
 		}
 		mesh, err := node.Init(*dir, node.InitOptions{Name: operator.name, Operator: signer})

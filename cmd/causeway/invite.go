@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,21 +71,14 @@ func invite(cmd *cobra.Command, dir string, operator *operatorFlags, req admin.I
 	if _, err := client.Status(cmd.Context()); err != nil { // before a passphrase is asked for
 		return invitation{}, err
 	}
-	file := operator.keyFile
-	if file == "" {
-		file = filepath.Join(dir, node.OperatorKeyFile)
-	}
-	key, err := operator.read(cmd.Context(), file)
-	if errors.Is(err, fs.ErrNotExist) && operator.keyFile == "" {
-		return invitation{}, fmt.Errorf("%s does not exist: name the operator's key with --operator-key", file)
-	}
+	signer, err := operatorSigner(cmd.Context(), operator, dir)
 	if err != nil {
 		return invitation{}, err
 	}
-	site, err := client.InviteSite(cmd.Context(), key.Public())
+	site, err := client.InviteSite(cmd.Context(), signer.Public())
 	if err != nil {
 		return invitation{}, err
 	}
-	ticket, expires, err := node.Invite(site, key, req, time.Now())
+	ticket, expires, err := node.Invite(site, signer, req, time.Now())
 	return invitation{Ticket: ticket, Expires: expires}, err
 }

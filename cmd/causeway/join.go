@@ -45,8 +45,8 @@ or a file, never from the command line.`,
 		if err != nil {
 			return err
 		}
-		signer, err := operator.signer(cmd.Context())
-		if err != nil {
+		signer, err := operatorSigner(cmd.Context(), operator, *dir)
+		if err != nil && !errors.Is(err, errNoOperatorKey) { // without one, Join makes it
 			return err
 		}
 		if err := node.Join(cmd.Context(), *dir, text, node.JoinOptions{Name: operator.name, Operator: signer}); err != nil {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"runtime"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -16,46 +18,105 @@ import (
 const maxPassphrase = 1024
 
 // errNoTerminal says that a passphrase is needed and nobody can be asked.
-var errNoTerminal = errors.New("a passphrase is needed: use a terminal or --passphrase-fd")
+var errNoTerminal = errors.New("a passphrase is needed: use a terminal, --passphrase-fd or --passphrase-credential")
 
 // passphrases is where a command gets its passphrases from: lines of an open
-// file, or the person at the terminal. They are never in the command line.
+// file, lines of a systemd credential, or the person at the terminal. They are
+// never in the command line, nor in the environment.
 type passphrases struct {
-	std stdio
-	fd  int // -1: ask
-	src io.Reader
+	std        stdio
+	fd         int    // -1: not given
+	credential string // name of a systemd credential; empty: not given
+	src        io.Reader
 }
 
-// passphraseFlag adds --passphrase-fd.
+// passphraseFlag adds --passphrase-fd and --passphrase-credential.
 func passphraseFlag(c *cobra.Command, std stdio) *passphrases {
 	p := &passphrases{std: std}
 	c.Flags().IntVar(&p.fd, "passphrase-fd", -1, "read passphrases from this file descriptor, one to a line, instead of asking")
+	c.Flags().StringVar(&p.credential, "passphrase-credential", "", "read passphrases from this systemd credential, one to a line, instead of asking")
+	c.MarkFlagsMutuallyExclusive("passphrase-fd", "passphrase-credential")
 	return p
 }
 
-// read returns the next passphrase: the next line of the file descriptor, or
+// offered reports whether a flag says where passphrases are: nobody is asked then.
+func (p *passphrases) offered() bool { return p.fd >= 0 || p.credential != "" }
+
+// read returns the next passphrase: the next line of what a flag names, or
 // what is typed at prompt.
 func (p *passphrases) read(ctx context.Context, prompt string) ([]byte, error) {
-	if p.fd < 0 {
+	if !p.offered() {
 		return p.ask(ctx, prompt)
 	}
 	if p.src == nil {
-		p.src = p.std.in
-		if p.fd != 0 {
-			f := os.NewFile(uintptr(p.fd), "passphrase")
-			if _, err := f.Stat(); err != nil {
-				return nil, fmt.Errorf("--passphrase-fd %d is not an open file", p.fd)
-			}
-			p.src = f
+		src, err := p.open()
+		if err != nil {
+			return nil, err
 		}
+		p.src = src
 	}
 	return readLine(p.src)
+}
+
+// open opens what the flags name.
+func (p *passphrases) open() (io.Reader, error) {
+	switch {
+	case p.credential != "":
+		return readCredential(p.credential)
+	case p.fd == 0:
+		return p.std.in, nil
+	}
+	f := os.NewFile(uintptr(p.fd), "passphrase")
+	if _, err := f.Stat(); err != nil {
+		return nil, fmt.Errorf("--passphrase-fd %d is not an open file", p.fd)
+	}
+	return f, nil
+}
+
+// credentialsVariable names the directory in which systemd puts a service's
+// credentials. The directory's name is no secret; what is in it is.
+const credentialsVariable = "CREDENTIALS_DIRECTORY"
+
+// maxCredential bounds a credential, in bytes: two passphrases and their line ends.
+const maxCredential = 2 * (maxPassphrase + 2)
+
+// readCredential returns the lines of a systemd credential.
+func readCredential(name string) (io.Reader, error) {
+	if name == "." || name == ".." || name != filepath.Base(name) {
+		return nil, usageError{fmt.Errorf("--passphrase-credential %q is a path, not a credential's name", name)}
+	}
+	dir := os.Getenv(credentialsVariable)
+	if dir == "" {
+		return nil, fmt.Errorf("credential %s: %s is not set: systemd sets it for a service with credentials", name, credentialsVariable)
+	}
+	f, err := os.Open(filepath.Join(dir, name))
+	if err != nil {
+		return nil, fmt.Errorf("credential %s: %w", name, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("credential %s: %w", name, err)
+	}
+	// Not the group's bits: systemd gives the service's user access by an
+	// access list, whose mask they then show.
+	if perm := info.Mode().Perm(); perm&0o007 != 0 && runtime.GOOS != "windows" {
+		return nil, fmt.Errorf("credential %s is accessible to others: mode is %#o", name, perm)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxCredential+1))
+	if err != nil {
+		return nil, fmt.Errorf("credential %s: %w", name, err)
+	}
+	if len(b) > maxCredential {
+		return nil, fmt.Errorf("credential %s exceeds %d bytes", name, maxCredential)
+	}
+	return bytes.NewReader(b), nil
 }
 
 // fresh returns a new passphrase, asked for twice; it may be empty.
 func (p *passphrases) fresh(ctx context.Context, what string) ([]byte, error) {
 	first, err := p.read(ctx, fmt.Sprintf("New passphrase for %s (empty for none): ", what))
-	if err != nil || p.fd >= 0 {
+	if err != nil || p.offered() {
 		return first, err
 	}
 	again, err := p.read(ctx, "Again: ")
@@ -121,7 +182,7 @@ func readLine(r io.Reader) ([]byte, error) {
 		case n == 1 && b[0] == '\n', err == io.EOF && len(line) > 0:
 			return bytes.TrimSuffix(line, []byte("\r")), nil
 		case err == io.EOF:
-			return nil, errors.New("no passphrase at the file descriptor: it is at its end")
+			return nil, errors.New("no passphrase is left to read")
 		case err != nil:
 			return nil, fmt.Errorf("read passphrase: %w", err)
 		case n == 0:

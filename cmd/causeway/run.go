@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 }
 
 // packagePrefix is how packages of the module begin the texts of their errors.
-var packagePrefix = regexp.MustCompile(`(^|: )(?:(?:identity|dag|dag/leveldb|etcdgw|node|commit|p2p): )+`)
+var packagePrefix = regexp.MustCompile(`(^|: )(?:(?:identity|identity/sshagent|dag|dag/leveldb|etcdgw|node|commit|p2p): )+`)
 
 // oneLine returns err's text in one line, without the names of packages and
 // without control characters: parts of it may come from files and from other
@@ -56,8 +56,14 @@ var packagePrefix = regexp.MustCompile(`(^|: )(?:(?:identity|dag|dag/leveldb|etc
 func oneLine(err error) string {
 	s := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 	s = packagePrefix.ReplaceAllString(s, "$1")
+	return printable(s)
+}
+
+// printable returns s with a question mark for each control character, so that
+// other people's text does nothing to a terminal but be read.
+func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if r < ' ' || r >= 0x7f && r <= 0x9f {
 			return '?'
 		}
 		return r
@@ -83,6 +89,12 @@ Exit codes: 0 success, 1 failure, 2 wrong command line.`)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := cmd.ValidateFlagGroups(); err != nil { // before cobra does, which knows no usageError
+			return usageError{err}
+		}
+		return nil
+	}
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveDefault)
 	root.AddCommand(
 		newServe(std), newInit(std), newInvite(std), newJoin(std),

@@ -46,8 +46,8 @@ leaves nothing behind.`,
 		if err != nil {
 			return err
 		}
-		signer, err := operator.signer(cmd.Context())
-		if err != nil {
+		signer, err := operatorSigner(cmd.Context(), operator, *dir)
+		if err != nil && !errors.Is(err, errNoOperatorKey) { // without one, Restore makes it
 			return err
 		}
 		r, err := node.Restore(cmd.Context(), *dir, args[0], node.RestoreOptions{
