@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +11,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+
+	"github.com/causeway-sync/causeway/etcdgw/mvcc"
+	"github.com/causeway-sync/causeway/node/admin"
 )
 
 // client connects to a node's first client URL until the test ends.
@@ -55,6 +59,9 @@ func TestQuota(t *testing.T) {
 		if err != nil || len(st.Errors) != 1 || st.DbSizeQuota != 10_000 || st.DbSizeInUse < 8000 || st.DbSizeInUse > 10_000 {
 			t.Errorf("restarted %v: Status = %v, %v, want an alarm, and a size near the quota", restarted, st, err)
 		}
+		if own, err := n.Status(ctx); err != nil || !slices.Equal(own.Alarms, []admin.Alarm{admin.AlarmNoSpace}) {
+			t.Errorf("restarted %v: alarms of the node's status = %v, %v, want %v", restarted, own.Alarms, err, admin.AlarmNoSpace)
+		}
 		if !restarted {
 			conn.Close()
 			if err := n.Close(); err != nil {
@@ -77,6 +84,18 @@ func TestQuota(t *testing.T) {
 				t.Fatalf("a put after the compaction = %v, want nil", err)
 			}
 		}
+		if own, err := n.Status(ctx); err != nil || own.Alarms == nil || len(own.Alarms) > 0 {
+			t.Errorf("alarms of the node's status once disarmed = %#v, %v, want none", own.Alarms, err)
+		}
+	}
+}
+
+// TestStatusAlarms: a status has each type of alarm once, and that of the log's space.
+func TestStatusAlarms(t *testing.T) {
+	standing := []mvcc.Alarm{{Member: 1, Type: pb.AlarmType_NOSPACE}, {Member: 2, Type: pb.AlarmType_NOSPACE}, {Member: 1, Type: pb.AlarmType_CORRUPT}}
+	want := []admin.Alarm{admin.AlarmCorrupt, admin.AlarmLogSpace, admin.AlarmNoSpace}
+	if got := alarms(standing, true); !slices.Equal(got, want) {
+		t.Errorf("alarms = %v, want %v", got, want)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/etcdgw/mvcc"
 	"github.com/causeway-sync/causeway/identity"
 	"github.com/causeway-sync/causeway/node/admin"
 )
@@ -20,12 +21,25 @@ func (n *Node) Status(context.Context) (admin.Status, error) {
 		Ops: uint64(graph.Len()), Forks: len(graph.Forks()),
 		Revision: view.Revision(), CompactRevision: view.CompactRevision(), Keys: int64(stats.Keys), StateHash: admin.StateHash(view.StateHash()),
 		ClientURLs: n.ClientURLs(), PeerAddresses: n.PeerAddrs(), Started: n.started.UTC(), Heads: []dag.ID{},
-		Peers: n.peers(),
+		Peers: n.peers(), Alarms: alarms(view.Alarms(), n.pipeline.LogSpaceLow()),
 	}
 	for _, h := range graph.Heads() {
 		s.Heads = append(s.Heads, h.ID())
 	}
 	return s, nil
+}
+
+// alarms returns the types of the alarms that stand.
+func alarms(standing []mvcc.Alarm, logSpaceLow bool) []admin.Alarm {
+	types := []admin.Alarm{}
+	for _, a := range standing {
+		types = append(types, admin.Alarm(a.Type.String()))
+	}
+	if logSpaceLow {
+		types = append(types, admin.AlarmLogSpace)
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
 }
 
 func operatorName(roster *identity.Roster, node identity.PublicKey) string {

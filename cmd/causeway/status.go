@@ -41,6 +41,12 @@ func writeStatus(w io.Writer, st admin.Status) {
 	fmt.Fprintf(w, "node\t%s\n", st.Node)
 	fmt.Fprintf(w, "operator\t%s\n", orDash(st.Operator))
 	fmt.Fprintf(w, "serving\t%s\n", readiness(st))
+	if len(st.Alarms) == 0 {
+		fmt.Fprintf(w, "alarms\tnone\n")
+	}
+	for i, a := range st.Alarms {
+		fmt.Fprintf(w, "%s\t%s: %s\n", []string{"alarms", ""}[min(i, 1)], a, alarmMeaning[a])
+	}
 	fmt.Fprintf(w, "ops\t%d\n", st.Ops)
 	for i, h := range st.Heads {
 		fmt.Fprintf(w, "%s\t%s\n", []string{"heads", ""}[min(i, 1)], h)
@@ -59,6 +65,13 @@ func writeStatus(w io.Writer, st admin.Status) {
 		}
 	}
 	fmt.Fprintf(w, "peers\t%d, %d connected\n", len(st.Peers), connected)
+}
+
+// alarmMeaning says what an alarm does to clients, and how it ends.
+var alarmMeaning = map[admin.Alarm]string{
+	admin.AlarmCorrupt:  "clients may not write until it is disarmed",
+	admin.AlarmLogSpace: "little space is left for the log: clients may only delete, or not even that, until there is more",
+	admin.AlarmNoSpace:  "clients may only delete until it is disarmed",
 }
 
 // readiness says whether clients are served, and where.

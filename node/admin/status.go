@@ -21,6 +21,9 @@ type Status struct {
 	// Superseded says that another disk or machine writes with this node's
 	// key: this one refuses every write.
 	Superseded bool `json:"superseded"`
+	// Alarms are those that stand, ascending, each type once: what keeps
+	// clients from writing.
+	Alarms []Alarm `json:"alarms"`
 
 	Heads           []dag.ID  `json:"heads"`            // ascending
 	Ops             uint64    `json:"ops"`              // delivered operations
@@ -35,6 +38,21 @@ type Status struct {
 	Started       time.Time `json:"started"`        // of this process
 	Peers         []Peer    `json:"peers"`          // by ID
 }
+
+// Alarm is a type of alarm (docs/etcd.md, "Quota and alarms").
+type Alarm string
+
+const (
+	// AlarmCorrupt refuses every write of a client until it is disarmed.
+	AlarmCorrupt Alarm = "CORRUPT"
+	// AlarmLogSpace says that little space is left for the log: clients may only
+	// delete, or write nothing at all. It ends by itself. In etcd's API it is
+	// an alarm NOSPACE.
+	AlarmLogSpace Alarm = "LOGSPACE"
+	// AlarmNoSpace refuses what puts or grants until it is disarmed. A full quota
+	// raises it.
+	AlarmNoSpace Alarm = "NOSPACE"
+)
 
 // Peer is another node as this one sees it.
 type Peer struct {
