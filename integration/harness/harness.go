@@ -1,7 +1,7 @@
 // Package harness runs the real causeway command for black-box tests: it
 // builds the binary once per test process, starts nodes on loopback with their
 // own directories, talks to them through gRPC and the command line, and ends
-// every process it started.
+// every process it started; on Linux also if the test process is killed.
 package harness
 
 import (
@@ -131,7 +131,7 @@ func (n *Node) StartUnready(args ...string) {
 		n.log = &lockedBuffer{}
 	}
 	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
-	if err := n.cmd.Start(); err != nil {
+	if err := startTied(n.cmd); err != nil {
 		n.t.Fatal(err)
 	}
 	n.waiting = make(chan error, 1)
@@ -247,7 +247,9 @@ func command(t testing.TB, stdin string, args []string) (stdout, stderr string, 
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	err = cmd.Run()
+	if err = startTied(cmd); err == nil {
+		err = cmd.Wait()
+	}
 	return out.String(), errs.String(), err
 }
 
