@@ -1,11 +1,15 @@
 package kubernetes
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,10 +79,18 @@ func compileUpstream(t *testing.T, path string) string {
 var watchCache = flag.Bool("watch-cache", false, "in TestStorage, also run the tests of k8s.io/apiserver/pkg/storage/cacher")
 
 // numbered are the tests that name revisions of a young etcd: 1, 2, or 102 as one
-// of the future. A joined node's revisions begin at 2^40, so it cannot pass them.
+// of the future. A joined node's revisions begin far beyond, so it cannot pass them;
+// nor can an etcd that was in use before.
 const numbered = `^TestTooLargeResourceVersionErrorForWatchList$` +
 	`|^TestLists$/ListFromCacheSnapshot=false/^List$/_of_[a-z]+_write,_match=Exact$` +
 	`|^TestWatchSemantics$/_sendInitialEvents=false,_RV=1$`
+
+// watchList is the one of them in storage/etcd3, which says this when 102 is in the past:
+// the watch begins, instead of being refused.
+const (
+	watchList     = "TestTooLargeResourceVersionErrorForWatchList"
+	watchListSays = "Unexpected type of the event: BOOKMARK, expected: ERROR"
+)
 
 // TestStorage runs the tests that the Kubernetes developers have of their
 // storage: on a node that founded its mesh, and on one that joined.
@@ -98,7 +110,53 @@ func TestStorage(t *testing.T) {
 				runUpstream(t, bin, store, args...)
 			})
 		}
+		t.Run(filepath.Base(path)+"/numbered", func(t *testing.T) { checkNumbered(t, bin) })
 	}
+}
+
+// checkNumbered runs the numbered tests on a joined node and on an etcd that was in
+// use before, and fails unless the same ones fail on both.
+func checkNumbered(t *testing.T, bin string) {
+	joined, aged := failures(t, bin, "joined"), failures(t, bin, "aged")
+	t.Logf("%d tests and cases fail on a joined node, %d on an etcd that was in use before", len(joined), len(aged))
+	if got, want := slices.Sorted(maps.Keys(joined)), slices.Sorted(maps.Keys(aged)); !slices.Equal(got, want) || len(want) == 0 {
+		t.Errorf("on a joined node fail %q, on an etcd that was in use before %q; want the same", got, want)
+	}
+	for store, failed := range map[string]map[string]string{"joined": joined, "aged": aged} {
+		if output, ok := failed[watchList]; ok && !strings.Contains(output, watchListSays) {
+			t.Errorf("%s on the store %s says\n%s\nwant %q", watchList, store, output, watchListSays)
+		}
+	}
+}
+
+// failures runs the numbered tests on a store, and returns those that fail with
+// what they print.
+func failures(t *testing.T, bin, store string) map[string]string {
+	t.Helper()
+	cmd := exec.Command("go", "tool", "test2json", bin, "-test.v=test2json", "-test.timeout=10m", "-test.run="+numbered)
+	cmd.Dir = t.TempDir()
+	// Tests that fail leave their logs, here as expected.
+	cmd.Env = append(os.Environ(), upstream.StoreEnv+"="+store, "TMPDIR="+t.TempDir())
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	printed, failed := make(map[string]string), make(map[string]string)
+	for line := range bytes.Lines(out) {
+		var event struct{ Action, Test, Output string }
+		if err := json.Unmarshal(line, &event); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		switch {
+		case event.Test == "":
+		case event.Action == "output":
+			printed[event.Test] += event.Output
+		case event.Action == "fail":
+			failed[event.Test] = printed[event.Test]
+		}
+	}
+	return failed
 }
 
 // runUpstream runs compiled tests on a store and counts what passed.

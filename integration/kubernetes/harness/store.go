@@ -62,7 +62,7 @@ func NewSecured(t testing.TB, logs string, flags ...string) *Store {
 }
 
 // NewJoined returns a Causeway node that is not started, and has joined the mesh
-// of another one, which runs. Its revisions begin at 2^40.
+// of another one, which runs. Its revisions begin at a multiple of 2^40.
 func NewJoined(t testing.TB, logs string, flags ...string) *Store {
 	t.Helper()
 	founder := newCauseway(t, logs, "founder", "http://", nil)
@@ -124,6 +124,26 @@ func NewEtcd(t testing.TB, logs string, flags ...string) *Store {
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer,
 	}, flags...)
 	s.Process = newProcess(t, logs, "etcd", program(t, buildEtcd), args...)
+	return s
+}
+
+// agedPuts is how many puts an etcd of NewAgedEtcd has seen.
+const agedPuts = 200
+
+// NewAgedEtcd returns a one-member etcd that is not started, and was in use before:
+// one key was put agedPuts times.
+func NewAgedEtcd(t testing.TB, logs string, flags ...string) *Store {
+	t.Helper()
+	s := NewEtcd(t, logs, flags...)
+	s.Start()
+	client := s.Client()
+	defer client.Close()
+	for range agedPuts {
+		if _, err := client.Put(t.Context(), "harness/used", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Stop()
 	return s
 }
 

@@ -11,10 +11,11 @@ import "github.com/causeway-sync/causeway/integration/kubernetes/harness"
 const StoreEnv = "STORAGE_TEST_STORE"
 
 // Stores are what tests can run on: a Causeway node that founded its mesh, the
-// same over TLS, one that joined, or an etcd.
+// same over TLS, one that joined, an etcd, or an etcd that was in use before.
 var Stores = map[string]harness.NewStore{
 	"founder": harness.NewCauseway,
 	"secured": harness.NewSecured,
 	"joined":  harness.NewJoined,
 	"etcd":    harness.NewEtcd,
+	"aged":    harness.NewAgedEtcd,
 }
