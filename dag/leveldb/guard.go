@@ -25,6 +25,8 @@ type guard struct {
 	journal *guardedFile
 	clip    map[storage.FileDesc]int64
 	sizes   map[storage.FileDesc]int64
+
+	ending Ending // set by inspect
 }
 
 func newGuard(st Storage) (*guard, error) {

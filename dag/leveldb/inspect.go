@@ -35,14 +35,23 @@ func (g *guard) inspect() (empty bool, err error) {
 	}
 	slices.SortFunc(journals, func(a, b storage.FileDesc) int { return cmp.Compare(a.Num, b.Num) })
 	newer := 0 // records in newer journals
+	g.ending.Closed = true
 	for _, fd := range slices.Backward(journals) {
-		st, err := g.inspectFile(fd, true, nil, func(batch []byte) (int64, uint64) { return batchClaim(batch, fd.Num) })
+		lone := true // the last batch holds a mark and nothing else, or there is none
+		last := func(record []byte) { lone = len(record) == loneMark }
+		st, err := g.inspectFile(fd, true, last, func(batch []byte) (int64, uint64) { return batchClaim(batch, fd.Num) })
 		if err != nil {
 			return false, err
 		}
 		// A journal is synced to its end before the next one gets a record.
 		if st.damaged && (!st.torn || newer > 0) {
 			return false, corruptAt(fd.String(), st.at, errors.New(st.reason))
+		}
+		if st.damaged {
+			g.ending = Ending{Torn: fd.String(), At: st.at}
+		}
+		if newer == 0 && !lone {
+			g.ending.Closed = false
 		}
 		newer += st.records
 	}

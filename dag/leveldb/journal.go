@@ -253,6 +253,13 @@ func behindChunk(b []byte, pos int) (int, bool) {
 	return stop, ok
 }
 
+// entryLen is the length of a mark in a batch, loneMark that of a batch which
+// holds nothing else: what Close writes.
+const (
+	entryLen = 1 + 1 + len(keyMark) + 1 + markLen
+	loneMark = 12 + entryLen
+)
+
 // batchClaim is the claimFunc of the journal numbered num, whose records are
 // batches: the mark, a batch's last entry, says it. It returns zeros for a batch
 // without a mark, and no bytes for a mark that speaks of another journal.
@@ -262,7 +269,6 @@ func behindChunk(b []byte, pos int) (int, bool) {
 // its length before it.
 func batchClaim(batch []byte, num int64) (synced int64, session uint64) {
 	// All lengths in the mark's entry are below 128: a byte each.
-	const entryLen = 1 + 1 + len(keyMark) + 1 + markLen
 	entry := append([]byte{1, byte(len(keyMark))}, keyMark...)
 	entry = append(entry, markLen)
 	if len(batch) < 12+entryLen || !bytes.HasPrefix(batch[len(batch)-entryLen:], entry) {

@@ -58,6 +58,10 @@ type Options struct {
 	// MustExist makes opening fail with [ErrMissing] where there is no store,
 	// instead of creating one.
 	MustExist bool
+	// ReadOnly opens an existing store without changing a byte of its
+	// directory. Others may read it at the same time, nobody may write it.
+	// Append, PutMeta and Sync fail.
+	ReadOnly bool
 }
 
 // Store is a [dag.Store] on goleveldb. Make one with [Open] or [OpenStorage].
@@ -93,7 +97,7 @@ var _ dag.Store = (*Store)(nil)
 // Errors: [ErrLocked] if it is open already, [ErrMissing], [ErrFormat], a
 // *[dag.CorruptError] if it is damaged, and those of the file system.
 func Open(dir string, o Options) (*Store, error) {
-	st, err := OpenDisk(dir)
+	st, err := openDisk(dir, o.ReadOnly)
 	if err != nil {
 		return nil, err
 	}
@@ -116,10 +120,10 @@ func OpenStorage(st Storage, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if empty && o.MustExist {
+	if empty && (o.MustExist || o.ReadOnly) {
 		return nil, ErrMissing
 	}
-	db, err := leveldb.Open(g, options())
+	db, err := leveldb.Open(g, options(o))
 	if errors.Is(err, storage.ErrLocked) {
 		return nil, ErrLocked
 	}
@@ -135,8 +139,9 @@ func OpenStorage(st Storage, o Options) (*Store, error) {
 	return s, nil
 }
 
-func options() *opt.Options {
+func options(o Options) *opt.Options {
 	return &opt.Options{
+		ReadOnly:                     o.ReadOnly,
 		Strict:                       opt.StrictAll,
 		NoWriteMerge:                 true, // there is one writer
 		DisableLargeBatchTransaction: true, // every batch goes through the journal
@@ -167,10 +172,12 @@ func (s *Store) start(o Options) error {
 	if err := s.guard.failed(); err != nil {
 		return fmt.Errorf("dag/leveldb: %w", err)
 	}
-	// Journals that recovery removed must not come back once there are
-	// records in the new one.
-	if err := s.guard.SyncDir(); err != nil {
-		return fmt.Errorf("dag/leveldb: %w", err)
+	if !o.ReadOnly {
+		// Journals that recovery removed must not come back once there are
+		// records in the new one.
+		if err := s.guard.SyncDir(); err != nil {
+			return fmt.Errorf("dag/leveldb: %w", err)
+		}
 	}
 	v, err := s.db.Get([]byte(keyFormat), nil)
 	switch {
@@ -194,7 +201,7 @@ func (s *Store) found(o Options) error {
 	if err := it.Error(); err != nil {
 		return asCorrupt("format", err)
 	}
-	if o.MustExist {
+	if o.MustExist || o.ReadOnly {
 		return ErrMissing
 	}
 	s.batch.Reset()
@@ -283,6 +290,22 @@ func (s *Store) Size() (int64, error) {
 	defer s.end()
 	return s.guard.size(), nil
 }
+
+// Ending says how the log's end was found when the store was opened
+// (docs/store.md section 6).
+type Ending struct {
+	// Closed says that nothing follows what the last batch vouches for: the
+	// store was closed in good order. Where it is not, the last batch may have been
+	// lost or cut off, and nothing on the disk would tell.
+	Closed bool
+	// Torn names the file that ends within a batch, which was left out, and At the
+	// byte at which; it is empty if there is none.
+	Torn string
+	At   int64
+}
+
+// Ending returns how the log's end was found.
+func (s *Store) Ending() Ending { return s.guard.ending }
 
 // Close implements [dag.Store]. It waits for calls in progress, makes everything
 // durable, and writes a last mark which says so: damage to any byte written

@@ -35,11 +35,19 @@ type disk struct {
 // OpenDisk opens the directory, which it creates (mode 0700) if need be, and
 // locks it. The error wraps [ErrLocked] if it is in use. The Storage is for
 // [OpenStorage] and belongs to the caller, who closes it after the store.
-func OpenDisk(dir string) (Storage, error) {
-	if err := makeDir(dir); err != nil {
+func OpenDisk(dir string) (Storage, error) { return openDisk(dir, false) }
+
+// openDisk is OpenDisk. If readOnly it creates and writes nothing, and the lock
+// is shared; the error wraps [ErrMissing] if there is no such directory.
+func openDisk(dir string, readOnly bool) (Storage, error) {
+	if readOnly {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w: %s", ErrMissing, dir)
+		}
+	} else if err := makeDir(dir); err != nil {
 		return nil, fmt.Errorf("dag/leveldb: %w", err)
 	}
-	st, err := storage.OpenFile(dir, false)
+	st, err := storage.OpenFile(dir, readOnly)
 	if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EAGAIN) {
 		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
 	}
