@@ -78,25 +78,22 @@ func (p *Pipeline) admit(first *admission) {
 		}
 		break
 	}
-	recs := p.buildSeals()
+	ok := p.stageSeals()
 	var added []*dag.Op
 	for _, a := range batch {
 		for i, s := range a.ops {
-			op, rec, err := p.admitOne(s)
+			op, err := p.admitOne(s)
 			a.errs[i] = err
 			if err == nil {
-				recs = append(recs, rec)
 				added = append(added, op)
 			}
 		}
 	}
-	if len(recs) > 0 {
-		if _, ok := p.append(recs); !ok {
-			for _, a := range batch {
-				a.refuse(ErrStopped)
-			}
-			return
+	if !ok || !p.flush() {
+		for _, a := range batch {
+			a.refuse(ErrStopped)
 		}
+		return
 	}
 	for _, a := range batch {
 		close(a.done)
@@ -110,12 +107,12 @@ func (p *Pipeline) admit(first *admission) {
 	p.answerRivals()
 }
 
-// admitOne validates an op and applies it to the head of the view; the caller
-// appends the record before anything of it is published.
-func (p *Pipeline) admitOne(s *dag.Signed) (*dag.Op, dag.Record, error) {
+// admitOne validates an op, applies it to the head of the view and stages its
+// record, which the caller flushes before anything of it is published.
+func (p *Pipeline) admitOne(s *dag.Signed) (*dag.Op, error) {
 	op, err := p.add(s)
 	if err != nil {
-		return nil, dag.Record{}, err
+		return nil, err
 	}
 	if op.Author() == p.self {
 		p.supersede(op)
@@ -124,7 +121,8 @@ func (p *Pipeline) admitOne(s *dag.Signed) (*dag.Op, dag.Record, error) {
 		p.view.ApplyRemote(op, uint32(i), t)
 	}
 	rec := opRecord{revision: p.view.Head(), block: s.Block(), body: s.Body()}
-	return op, dag.Record{Kind: recordOp, Payload: rec.append(nil), Ops: []dag.ID{op.ID()}}, nil
+	p.stage(dag.Record{Kind: recordOp, Payload: rec.append(nil), Ops: []dag.ID{op.ID()}})
+	return op, nil
 }
 
 // add adds an op to the graph and counts the fork it exposes. The proof needs

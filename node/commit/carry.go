@@ -41,12 +41,7 @@ func (p *Pipeline) carry(c *carry) {
 		c.done <- carried{err: ErrSuperseded}
 		return
 	}
-	recs := p.buildSeals()
-	own, ok := p.own(dag.Body{Statements: c.statements}, 0, 0, sealRecord{statements: c.statements})
-	if ok {
-		_, ok = p.append(append(recs, own...))
-	}
-	if !ok {
+	if !p.stageSeals() || !p.own(dag.Body{Statements: c.statements}, 0, 0, sealRecord{}) || !p.flush() {
 		c.done <- carried{err: ErrStopped}
 		return
 	}

@@ -54,7 +54,7 @@ func Found(store dag.Store, f Founding) (dag.ID, error) {
 	if err != nil {
 		return dag.ID{}, fmt.Errorf("commit: found a mesh: %w", err)
 	}
-	recs := []dag.Record{{Kind: recordSeal, Payload: sealRecord{block: signed.Block(), statements: statements}.append(nil), Ops: []dag.ID{mesh}}}
+	recs := []dag.Record{{Kind: recordSeal, Payload: sealRecord{revision: 1, block: signed.Block(), statements: statements}.append(nil), Ops: []dag.ID{mesh}}}
 	if f.Epoch > 0 {
 		h, _ := graph.Draft(tip, len(dag.Body{}.Encode()), 0)
 		h.Wall, h.Epoch = uint64(f.Now.UnixMilli()), f.Epoch
@@ -65,7 +65,7 @@ func Found(store dag.Store, f Founding) (dag.ID, error) {
 		if tip, _, err = graph.Add(claim); err != nil {
 			return dag.ID{}, fmt.Errorf("commit: found a mesh: %w", err)
 		}
-		recs = append(recs, dag.Record{Kind: recordSeal, Payload: sealRecord{block: claim.Block()}.append(nil), Ops: []dag.ID{tip.ID()}})
+		recs = append(recs, dag.Record{Kind: recordSeal, Payload: sealRecord{revision: 1, block: claim.Block()}.append(nil), Ops: []dag.ID{tip.ID()}})
 	}
 	recs = append(recs, dag.Record{Kind: recordWindow, Payload: windowRecord{epoch: f.Epoch}.append(nil)})
 	_, err = store.Append(recs, true)

@@ -107,7 +107,8 @@ type Pipeline struct {
 	pending  int // bytes of unsealed
 	oldest   time.Time
 	lastSeal time.Time
-	sealed   []sealedOp // added to the graph, not yet durable
+	staged   []dag.Record // to be appended next, see stage
+	sealed   []sealedOp   // added to the graph, not yet durable
 	foldAt   time.Time
 	// sinceCheck are the bytes appended since the last look at the free space,
 	// spaceErr its error.
@@ -305,17 +306,26 @@ func (p *Pipeline) refuseAll() {
 	}
 }
 
-// append writes records durably and publishes what they hold. On failure the
-// pipeline stops for good: what is on the disk is then unknown.
-func (p *Pipeline) append(recs []dag.Record) (dag.Index, bool) {
-	if p.Err() != nil {
-		return 0, false
+// stage puts a record at the end of those that the next flush appends, and
+// returns where in the log it will be.
+func (p *Pipeline) stage(rec dag.Record) dag.Index {
+	p.staged = append(p.staged, rec)
+	return p.store.Last() + dag.Index(len(p.staged))
+}
+
+// flush appends the staged records durably and publishes what they hold. On
+// failure the pipeline stops for good: what is on the disk is then unknown.
+// It reports whether the pipeline goes on.
+func (p *Pipeline) flush() bool {
+	recs := p.staged
+	if p.Err() != nil || len(recs) == 0 {
+		return p.Err() == nil
 	}
+	p.staged = nil
 	start := time.Now()
-	first, err := p.store.Append(recs, true)
-	if err != nil {
+	if _, err := p.store.Append(recs, true); err != nil {
 		p.fail(fmt.Errorf("commit: append to the admission log: %w", err))
-		return 0, false
+		return false
 	}
 	took := time.Since(start).Seconds()
 	p.cfg.Metrics.appendSeconds.Observe(took)
@@ -339,7 +349,7 @@ func (p *Pipeline) append(recs []dag.Record) (dag.Index, bool) {
 	}
 	p.sealed = p.sealed[:0]
 	p.view.Publish()
-	return first, true
+	return true
 }
 
 // fail stops the pipeline.

@@ -81,6 +81,7 @@ func decodeLocal(payload []byte, fn func(*mvcc.Change) error) error {
 // sealRecord is the payload of a recordSeal. The op's transactions are the
 // changes numbered first … first+count-1, which begin in record at.
 type sealRecord struct {
+	revision   int64 // the view's after the op
 	first      uint64
 	count      uint64
 	at         dag.Index // 0 if count is 0
@@ -89,6 +90,7 @@ type sealRecord struct {
 }
 
 func (s sealRecord) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(s.revision))
 	b = binary.AppendUvarint(b, s.first)
 	b = binary.AppendUvarint(b, s.count)
 	b = binary.AppendUvarint(b, uint64(s.at))
@@ -101,7 +103,7 @@ func (s sealRecord) append(b []byte) []byte {
 
 func decodeSeal(payload []byte) (sealRecord, error) {
 	r := reader{rest: payload}
-	s := sealRecord{first: r.uint(), count: r.uint(), at: dag.Index(r.uint()), block: r.item()}
+	s := sealRecord{revision: int64(r.uint()), first: r.uint(), count: r.uint(), at: dag.Index(r.uint()), block: r.item()}
 	for len(r.rest) > 0 {
 		s.statements = append(s.statements, r.item())
 	}

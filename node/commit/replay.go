@@ -131,6 +131,14 @@ func (p *replayer) replaySeal(payload []byte) error {
 	if s.count > 0 {
 		p.view.Sealed(s.first, int(s.count), op)
 	}
+	return p.checkRevision(op, s.revision)
+}
+
+// checkRevision compares the view's revision after op with the recorded one.
+func (p *replayer) checkRevision(op *dag.Op, recorded int64) error {
+	if got := p.view.Head(); got != recorded {
+		return fmt.Errorf("%w: revision %d after op %s, recorded %d", ErrReplay, got, op.ID(), recorded)
+	}
 	return nil
 }
 
@@ -156,10 +164,7 @@ func (p *replayer) replayOp(payload []byte) error {
 		p.view.ApplyRemote(op, uint32(i), t)
 	}
 	p.noteRival(op)
-	if got := p.view.Head(); got != o.revision {
-		return fmt.Errorf("%w: revision %d after op %s, recorded %d", ErrReplay, got, op.ID(), o.revision)
-	}
-	return nil
+	return p.checkRevision(op, o.revision)
 }
 
 // replayAdd adds a logged op to the graph.

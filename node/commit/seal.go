@@ -9,19 +9,19 @@ import (
 
 // seal makes own ops of everything unsealed and makes them durable.
 func (p *Pipeline) seal() {
-	if recs := p.buildSeals(); len(recs) > 0 {
-		p.append(recs)
+	if p.stageSeals() {
+		p.flush()
 	}
 }
 
-// buildSeals turns everything unsealed into own ops, adds them to the graph,
-// and returns the records that make them durable. The caller appends those
-// before anything else happens; until then Fetch withholds the ops.
-func (p *Pipeline) buildSeals() []dag.Record {
+// stageSeals turns everything unsealed into own ops, adds them to the graph,
+// and stages the records that make them durable. The caller flushes those
+// before anything is answered; until then Fetch withholds the ops. It reports
+// whether it could: otherwise the pipeline has failed.
+func (p *Pipeline) stageSeals() bool {
 	if len(p.unsealed) > 0 {
 		p.lastSeal = time.Now()
 	}
-	var recs []dag.Record
 	for len(p.unsealed) > 0 {
 		var body dag.Body
 		first, at := p.unsealed[0].change.Number, p.unsealed[0].at
@@ -37,55 +37,50 @@ func (p *Pipeline) buildSeals() []dag.Record {
 			body.Transactions = append(body.Transactions, item)
 		}
 		n := len(body.Transactions)
-		rec, ok := p.own(body, writes, 0, sealRecord{first: first, count: uint64(n), at: at})
-		if !ok {
-			return nil
+		if !p.own(body, writes, 0, sealRecord{first: first, count: uint64(n), at: at}) {
+			return false
 		}
-		recs = append(recs, rec...)
 		for _, u := range p.unsealed[:n] {
 			p.pending -= u.change.Size()
 		}
 		p.unsealed = p.unsealed[n:]
 	}
 	p.unsealed = nil // frees the backing array
-	return recs
+	return true
 }
 
 // own signs the next own op on all heads, after as many folds as the bound on
-// parents demands, adds them to the graph and returns their records.
-func (p *Pipeline) own(body dag.Body, writes int, epoch uint64, seal sealRecord) ([]dag.Record, bool) {
-	var recs []dag.Record
+// parents demands, and stages them.
+func (p *Pipeline) own(body dag.Body, writes int, epoch uint64, seal sealRecord) bool {
 	size := len(body.Encode())
 	for {
 		h, whole := p.graph.Draft(p.tip, size, writes)
 		if !whole {
 			fold, _ := p.graph.Draft(p.tip, 0, 0)
-			rec, ok := p.sign(fold, dag.Body{}, sealRecord{})
-			if !ok {
-				return nil, false
+			if !p.sign(fold, dag.Body{}, sealRecord{}) {
+				return false
 			}
-			recs = append(recs, rec)
 			continue
 		}
 		h.Epoch = epoch
-		rec, ok := p.sign(h, body, seal)
-		return append(recs, rec), ok
+		return p.sign(h, body, seal)
 	}
 }
 
-// sign makes one own op. A refusal by our own graph means that the node may
-// not write what it has already answered: it stops rather than lose it in silence.
-func (p *Pipeline) sign(h dag.Header, body dag.Body, seal sealRecord) (dag.Record, bool) {
+// sign makes one own op, adds it to the graph and stages its record. A refusal
+// by our own graph means that the node may not write what it has already
+// answered: it stops rather than lose it in silence.
+func (p *Pipeline) sign(h dag.Header, body dag.Body, seal sealRecord) bool {
 	h.Wall = uint64(p.cfg.Now().UnixMilli())
 	signed, err := dag.Sign(h, body, p.cfg.Key)
 	if err != nil {
 		p.fail(fmt.Errorf("commit: sealing an own op: %w", err))
-		return dag.Record{}, false
+		return false
 	}
 	op, _, err := p.graph.Add(signed)
 	if err != nil {
 		p.fail(fmt.Errorf("commit: sealing an own op: %w", err))
-		return dag.Record{}, false
+		return false
 	}
 	seal.block, seal.statements = signed.Block(), body.Statements
 	p.tip = op
@@ -94,7 +89,9 @@ func (p *Pipeline) sign(h dag.Header, body dag.Body, seal sealRecord) (dag.Recor
 	}
 	p.auth.roster = p.graph.Roster()
 	p.sealed = append(p.sealed, sealedOp{op, signed.Block(), signed.Body()})
-	return dag.Record{Kind: recordSeal, Payload: seal.append(nil), Ops: []dag.ID{op.ID()}}, true
+	seal.revision = p.view.Head()
+	p.stage(dag.Record{Kind: recordSeal, Payload: seal.append(nil), Ops: []dag.ID{op.ID()}})
+	return true
 }
 
 // foldWhenIdle joins the heads with an empty op once more than foldHeads of
@@ -116,7 +113,7 @@ func (p *Pipeline) foldWhenIdle() {
 		return
 	}
 	p.foldAt = time.Time{}
-	if recs, ok := p.own(dag.Body{}, 0, 0, sealRecord{}); ok {
-		p.append(recs)
+	if p.own(dag.Body{}, 0, 0, sealRecord{}) {
+		p.flush()
 	}
 }

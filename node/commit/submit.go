@@ -60,9 +60,9 @@ func (p *Pipeline) Submit(ctx context.Context, msg proto.Message) (proto.Message
 func (p *Pipeline) commit(r *request) {
 	batch := p.gather(r)
 	now := p.cfg.Now()
-	var recs []dag.Record
+	ok := true
 	if len(p.unsealed) > 0 && p.sealDue() {
-		recs = p.buildSeals() // rides on this append
+		ok = p.stageSeals() // rides on this append
 	}
 	var payload []byte
 	changes := make([]*mvcc.Change, 0, len(batch))
@@ -73,19 +73,17 @@ func (p *Pipeline) commit(r *request) {
 			payload = appendChange(payload, ch)
 		}
 	}
+	var at dag.Index
 	if payload != nil {
-		recs = append(recs, dag.Record{Kind: recordLocal, Payload: payload})
+		at = p.stage(dag.Record{Kind: recordLocal, Payload: payload})
 	}
-	if len(recs) > 0 {
-		first, ok := p.append(recs)
-		if !ok {
-			for _, r := range batch {
-				r.answer(nil, ErrStopped)
-			}
-			return
+	if !ok || !p.flush() {
+		for _, r := range batch {
+			r.answer(nil, ErrStopped)
 		}
-		p.remember(changes, first+dag.Index(len(recs)-1))
+		return
 	}
+	p.remember(changes, at)
 	p.cfg.Metrics.batch.Observe(float64(len(batch)))
 	for _, r := range batch {
 		close(r.done)

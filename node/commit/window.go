@@ -76,7 +76,8 @@ func (p *Pipeline) nextPart() {
 		return
 	}
 	p.openWindow(w)
-	p.append([]dag.Record{{Kind: recordWindow, Payload: w.append(nil)}})
+	p.stage(dag.Record{Kind: recordWindow, Payload: w.append(nil)})
+	p.flush()
 }
 
 // claimWindow claims a window with an own op and renumbers the view. It leaves
@@ -90,15 +91,14 @@ func (p *Pipeline) claimWindow() {
 		p.log.Error("cannot claim a revision window", "err", err)
 		return
 	}
-	recs, ok := p.own(dag.Body{}, 0, epoch, sealRecord{})
-	if !ok {
+	if !p.own(dag.Body{}, 0, epoch, sealRecord{}) {
 		return
 	}
 	w := windowRecord{epoch: epoch}
-	recs = append(recs, dag.Record{Kind: recordWindow, Payload: w.append(nil)})
+	p.stage(dag.Record{Kind: recordWindow, Payload: w.append(nil)})
 	p.claim = p.tip
 	p.openWindow(w)
-	if _, ok := p.append(recs); ok {
+	if p.flush() {
 		p.setReady()
 	}
 }
