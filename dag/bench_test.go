@@ -176,3 +176,27 @@ func BenchmarkSince(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkClaim: a forker has claimed one window in 5,000 branches. An op with
+// as many branches of another author in its past, and the forker's last, claims it too.
+func BenchmarkClaim(b *testing.B) {
+	const branches, epoch = 5_000, 9
+	m := dagtest.New(b, 4)
+	g := []dag.ID{m.Founding.ID()}
+	var claim dag.ID
+	var past []dag.ID
+	for range branches {
+		claim = m.Add(m.Sign(dagtest.Draft{Author: 1, Parents: g, First: true, Epoch: epoch})).ID()
+		past = append(past, m.Add(m.Sign(dagtest.Draft{Author: 2, Parents: g, First: true})).ID())
+		if len(past) == dag.MaxParents {
+			past = []dag.ID{m.Add(m.Sign(dagtest.Draft{Author: 0, Parents: past})).ID()}
+		}
+	}
+	s := m.Sign(dagtest.Draft{Author: 3, Parents: append(past, claim), Epoch: epoch})
+	for b.Loop() {
+		if _, _, err := m.Graph.Add(s); dag.ReasonOf(err) != dag.ReasonEpoch {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/branches, "ns/claim")
+}

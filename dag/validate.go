@@ -220,9 +220,9 @@ func (g *Graph) checkCounts(o *Op, s *Signed, h *Header, parents []*Op) *Refusal
 	return nil
 }
 
-// checkEpoch is rule 7: no op of the past claims the window that o claims. Those
-// that claim one window are in nobody's past among them: they are of as many
-// chains, so that more of them than nodes cost their authors a fork each.
+// checkEpoch is rule 7: no op of the past claims the window that o claims. Ops
+// that claim the same one are outside of each other's past, so each is of another
+// chain: where they are more than the nodes, authors have forked.
 func (g *Graph) checkEpoch(o *Op, epoch uint64) *Refusal {
 	if epoch > MaxEpoch {
 		return refusef(ReasonEpoch, "epoch %d, at most %d", epoch, MaxEpoch)
