@@ -60,11 +60,11 @@ func (p *Pipeline) answerRivals() {
 	if id.Compare(p.claim.ID()) < 0 {
 		p.log.Warn("another node claimed this node's revision window; moving to a new one", "epoch", p.window.epoch, "op", id, "author", least.Author())
 		p.claimWindow()
-		p.rivals = nil // also if there is no other window
-		return
+	} else {
+		p.log.Warn("another node claimed this node's revision window and must leave it; watchers and pagers start over", "epoch", p.window.epoch, "op", id, "author", least.Author())
+		p.nextPart()
 	}
-	p.log.Warn("another node claimed this node's revision window and must leave it; watchers and pagers start over", "epoch", p.window.epoch, "op", id, "author", least.Author())
-	p.nextPart()
+	p.rivals = nil // also if no other window is free
 }
 
 // nextPart goes on in the next part of the window that no revision of this node is in.
