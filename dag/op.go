@@ -105,6 +105,10 @@ func (o *Op) InPast(a *Op) bool {
 	return o.past.get(a.chain) > a.pos
 }
 
+// InPastOf implements identity.Place: whether o is strictly in the past of p,
+// an op of the same graph.
+func (o *Op) InPastOf(p identity.Place) bool { return p.(*Op).InPast(o) }
+
 // CompareWrites compares write aw of transaction atx of op a with write bw of
 // transaction btx of op b in the order of docs/op.md section 5: by depth, op
 // ID, transaction and write. It returns -1, 0 or +1. A write that has another

@@ -80,7 +80,7 @@ func (g *Graph) checkRules(o *Op, parents []*Op, s *Signed) *Refusal {
 	if refusal := checkGrants(roster, s); refusal != nil {
 		return refusal
 	}
-	o.roster = roster.With(carried(s)...)
+	o.roster = roster.With(g.carried(o, s)...)
 	return nil
 }
 
@@ -95,7 +95,7 @@ func (g *Graph) checkFounding(o *Op, s *Signed) *Refusal {
 	if g.mesh != nil && *g.mesh != s.id {
 		return refusef(ReasonMesh, "a founding op of its own")
 	}
-	roster := identity.EmptyRoster().With(carried(s)...)
+	roster := identity.EmptyRoster().With(g.carried(o, s)...)
 	if _, ok := roster.Author(h.Author); !ok {
 		return refusef(ReasonFounder, "author %v", h.Author)
 	}
@@ -242,13 +242,14 @@ func checkGrants(roster *identity.Roster, s *Signed) *Refusal {
 	if _, ok := roster.Author(node); !ok {
 		return refusef(ReasonNotEnrolled, "author %v", node)
 	}
+	standing := roster.Standing(node)
 	for _, t := range s.transactions {
 		for i := range t {
 			var err error
 			if w := &t[i]; w.Kind == DeleteRange {
-				err = roster.MayWriteRange(node, w.Key, w.End)
+				err = standing.MayWriteRange(w.Key, w.End)
 			} else {
-				err = roster.MayWrite(node, w.Key)
+				err = standing.MayWrite(w.Key)
 			}
 			if err != nil {
 				return grantRefusal(err)
@@ -268,21 +269,39 @@ func grantRefusal(err error) *Refusal {
 	return &Refusal{Reason: ReasonGrant, Detail: err}
 }
 
-// carried returns the statements of s as the roster takes them.
-func carried(s *Signed) []identity.Carried {
-	if len(s.statements) == 0 {
-		return nil
-	}
-	list := make([]identity.Carried, len(s.statements))
+// carried returns the statements of s as the roster takes them, o being its
+// place: without those that keep what is not in o's past.
+func (g *Graph) carried(o *Op, s *Signed) []identity.Carried {
+	var list []identity.Carried
 	for i, statement := range s.statements {
-		list[i] = identity.Carried{
+		keep, ok := g.keep(o, statement)
+		if !ok {
+			continue
+		}
+		list = append(list, identity.Carried{
 			Statement: statement,
 			Op:        s.id,
+			At:        o,
 			Author:    s.header.Author,
 			Seq:       s.header.Seq,
 			Index:     i,
 			Founding:  s.header.Mesh == nil,
-		}
+			Keep:      keep,
+		})
 	}
 	return list
+}
+
+// keep returns the ops that a statement's keep heads name, or false if one is
+// not in o's past.
+func (g *Graph) keep(o *Op, s *identity.Statement) ([]identity.Place, bool) {
+	var keep []identity.Place
+	for _, id := range s.KeepHeads() {
+		head, ok := g.ops[id]
+		if !ok || !o.InPast(head) {
+			return nil, false
+		}
+		keep = append(keep, head)
+	}
+	return keep, true
 }

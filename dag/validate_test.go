@@ -390,7 +390,7 @@ func TestGrantsOfThePast(t *testing.T) {
 	mesh := [32]byte(m.Founding.ID())
 	admit := m.State(m.OperatorKey(), &mesh, identity.Admit{Name: "late", Keys: []identity.PublicKey{m.Key("late op").Public()},
 		Grant: identity.Grant{Role: identity.RoleWriter, Patterns: []identity.Pattern{"/late/**"}, Nodes: 1}})
-	enrol := m.State(m.Key("late op"), &mesh, identity.Enrol{Operator: admit.ID(), Node: node.Public(),
+	enrol := m.StateAs(admit.ID(), m.Key("late op"), &mesh, identity.Enrol{Node: node.Public(),
 		Consent: identity.SignConsent(mesh, admit.ID(), 0, node)})
 	g := m.Founding.ID()
 	carrier := m.Sign(dagtest.Draft{Parents: []dag.ID{g}, Statements: []*identity.Statement{admit, enrol}})

@@ -14,6 +14,16 @@ func VerifyConsent(where [32]byte, operator StatementID, slot uint64, node Publi
 	return Verify(node, DomainConsent, consentPayload(where, operator, slot, node), sig)
 }
 
+// SignRotationConsent signs a new key's consent to succeed in an enrolment (docs/op.md, section 6).
+func SignRotationConsent(mesh [32]byte, enrolment StatementID, index uint64, key *PrivateKey) Signature {
+	return SignConsent(mesh, enrolment, index, key)
+}
+
+// VerifyRotationConsent reports whether sig is the new key's consent.
+func VerifyRotationConsent(mesh [32]byte, enrolment StatementID, index uint64, key PublicKey, sig Signature) bool {
+	return VerifyConsent(mesh, enrolment, index, key, sig)
+}
+
 func consentPayload(where [32]byte, operator StatementID, slot uint64, node PublicKey) []byte {
 	b := dagcbor.AppendArray(nil, 4)
 	b = dagcbor.AppendBytes(b, where[:])
@@ -22,14 +32,14 @@ func consentPayload(where [32]byte, operator StatementID, slot uint64, node Publ
 	return dagcbor.AppendBytes(b, node[:])
 }
 
-// A consentVerdict remembers whether an enrolment's consent is good, and for
+// A consentVerdict remembers whether a statement's consent is good, and for
 // which place: in the founding op that depends on what founds.
 type consentVerdict struct {
 	where [32]byte
 	good  bool
 }
 
-// consented reports whether an enrolment bears its node's consent, given the
+// consented reports whether an enrol or rotate bears the new key's consent, given the
 // statement that founds the mesh. It remembers the answer.
 func (s *Statement) consented(found StatementID) bool {
 	where := [32]byte(found)
@@ -39,8 +49,13 @@ func (s *Statement) consented(found StatementID) bool {
 	if v := s.consent.Load(); v != nil && v.where == where {
 		return v.good
 	}
-	c := s.Content.(Enrol)
-	v := &consentVerdict{where: where, good: VerifyConsent(where, c.Operator, c.Slot, c.Node, c.Consent)}
+	v := &consentVerdict{where: where}
+	switch c := s.Content.(type) {
+	case Enrol:
+		v.good = VerifyConsent(where, *s.As, c.Slot, c.Node, c.Consent)
+	case Rotate:
+		v.good = VerifyRotationConsent(where, c.Enrolment, c.Index, c.Key, c.Consent)
+	}
 	s.consent.Store(v)
 	return v.good
 }

@@ -5,18 +5,30 @@ import "strconv"
 // A Kind says what a statement declares.
 type Kind uint8
 
-// The kinds of format version 0; 7 to 12 are reserved.
+// The kinds of format version 0; 12 is reserved for a seal.
 const (
-	KindFound Kind = 1 + iota
-	KindAdmit
-	KindEnrol
-	KindPolicy
-	KindInvite
-	KindRedeem
+	KindFound    Kind = 1
+	KindAdmit    Kind = 2
+	KindEnrol    Kind = 3
+	KindPolicy   Kind = 4
+	KindInvite   Kind = 5
+	KindRedeem   Kind = 6
+	KindRevoke   Kind = 7
+	KindNarrow   Kind = 8
+	KindRotate   Kind = 9
+	KindQuota    Kind = 10
+	KindVersion  Kind = 11
+	KindReadmit  Kind = 13
+	KindEndorse  Kind = 14
+	reservedSeal Kind = 12
 )
 
-var kindNames = [...]string{KindFound: "found", KindAdmit: "admit", KindEnrol: "enrol",
-	KindPolicy: "policy", KindInvite: "invite", KindRedeem: "redeem"}
+var kindNames = [...]string{
+	KindFound: "found", KindAdmit: "admit", KindEnrol: "enrol", KindPolicy: "policy",
+	KindInvite: "invite", KindRedeem: "redeem", KindRevoke: "revoke", KindNarrow: "narrow",
+	KindRotate: "rotate", KindQuota: "quota", KindVersion: "version", reservedSeal: "seal",
+	KindReadmit: "readmit", KindEndorse: "endorse",
+}
 
 // String returns the kind's name in docs/op.md, or its number.
 func (k Kind) String() string { return name(kindNames[:], uint8(k)) }
@@ -28,7 +40,7 @@ type Role uint8
 const (
 	RoleReader Role = 1 + iota // enrols nodes that write nothing
 	RoleWriter                 // its nodes write within its patterns
-	RoleAdmin                  // also admits, invites and sets policy within its patterns
+	RoleAdmin                  // also admits, invites, restricts and sets policy
 )
 
 var roleNames = [...]string{RoleReader: "reader", RoleWriter: "writer", RoleAdmin: "admin"}
@@ -50,8 +62,7 @@ func (r *Role) UnmarshalText(text []byte) error {
 	return ErrStatementRole
 }
 
-// A Mode says how the keys under a policy rule are kept. Version 0 records
-// local and owned but does not act on them, and treats merge as lww.
+// A Mode says how the keys under a policy rule are kept.
 type Mode uint8
 
 // Modes of a policy rule.
@@ -70,6 +81,17 @@ func (m Mode) String() string { return name(modeNames[:], uint8(m)) }
 // MarshalText implements [encoding.TextMarshaler] with the form of [Mode.String].
 func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
+// UnmarshalText reads a mode's name, or returns [ErrStatementMode] and leaves m as it was.
+func (m *Mode) UnmarshalText(text []byte) error {
+	for i, n := range modeNames {
+		if n != "" && n == string(text) {
+			*m = Mode(i)
+			return nil
+		}
+	}
+	return ErrStatementMode
+}
+
 func name(names []string, i uint8) string {
 	if int(i) < len(names) && names[i] != "" {
 		return names[i]
@@ -77,8 +99,9 @@ func name(names []string, i uint8) string {
 	return strconv.Itoa(int(i))
 }
 
-// Content is what a statement says: a [Found], [Admit], [Enrol], [Policy],
-// [Invite] or [Redeem], by value. No other type implements it.
+// Content is what a statement says, by value: a [Found], [Admit], [Enrol],
+// [Invite], [Redeem] or [Rotate], which let somebody in, a [Policy], [Revoke],
+// [Narrow], [Readmit], [Quota], [Version] or [Endorse]. No other type implements it.
 type Content interface {
 	kind() Kind
 	append(b []byte) []byte
@@ -88,7 +111,7 @@ type Content interface {
 // Found founds a mesh. Its issuer is one of the founders.
 type Found struct {
 	Nonce     [32]byte    // random, so that no two meshes are the same
-	Threshold uint64      // how many founders act as one; 1 in version 0
+	Threshold uint64      // how many founders act as the root; 1 to their number
 	Founders  []PublicKey // 1 to [MaxKeys], strictly ascending
 }
 
@@ -97,38 +120,22 @@ type Grant struct {
 	Role     Role
 	Patterns []Pattern // which keys its nodes may write; at most [MaxPatterns]
 	Nodes    uint64    // how many slots for nodes it has
+	Expires  uint64    // ms since 1970, 0 for never: when somebody should revoke it; decides nothing
 }
 
-// Admit admits an operator. Issued by a founder, or by an admin operator
-// within its own patterns.
+// Admit admits an operator. Issued by the root, or by an admin within its own patterns.
 type Admit struct {
 	Name string      // for people; 1 to [MaxNameSize] bytes, not unique
 	Keys []PublicKey // 1 to [MaxKeys], strictly ascending; each acts for the operator
 	Grant
 }
 
-// Enrol makes a node an operator's. Issued by a key of the operator.
+// Enrol makes a node an operator's: that of the statement's As, by one of its keys.
 type Enrol struct {
-	Operator  StatementID // the operator, by the statement that admitted it
-	Slot      uint64      // less than the operator's Nodes
+	Slot      uint64 // less than the operator's Nodes
 	Node      PublicKey
-	Rotations uint64    // how often the node may replace its key by itself; recorded only in version 0
+	Rotations uint64    // up to which index the node may replace its key by itself; at most [MaxRotations]
 	Consent   Signature // by the node, see [SignConsent]
-}
-
-// A PolicyRule says how the keys that a pattern matches are kept. Among rules
-// that match a key the greatest priority holds, then the lesser statement ID,
-// then the later rule of the statement.
-type PolicyRule struct {
-	Pattern  Pattern
-	Priority uint64
-	Mode     Mode
-}
-
-// Policy sets rules. Issued by a founder, or by an admin operator whose grant
-// contains the pattern of every rule.
-type Policy struct {
-	Rules []PolicyRule // 1 to [MaxRules]
 }
 
 // Invite offers a grant to whoever holds the ticket's private key. Issued as [Admit] is.
@@ -147,9 +154,18 @@ type Redeem struct {
 	Keys   []PublicKey // as in [Admit]
 }
 
+// Rotate gives a node another key. Issued by a key that the enrolment holds,
+// with [SignRotation], and carried on that key's chain.
+type Rotate struct {
+	Enrolment StatementID
+	Index     uint64    // above the issuer's; 1 to the enrolment's Rotations
+	Key       PublicKey // the new one
+	Consent   Signature // by the new key, see [SignRotationConsent]
+}
+
 func (Found) kind() Kind  { return KindFound }
 func (Admit) kind() Kind  { return KindAdmit }
 func (Enrol) kind() Kind  { return KindEnrol }
-func (Policy) kind() Kind { return KindPolicy }
 func (Invite) kind() Kind { return KindInvite }
 func (Redeem) kind() Kind { return KindRedeem }
+func (Rotate) kind() Kind { return KindRotate }

@@ -23,7 +23,7 @@ var (
 	ErrKeyFile = errors.New("identity: not an OpenSSH private key file")
 )
 
-// Errors of [DecodeStatement], [SignStatement] and [SignTicketStatement]: the
+// Errors of [DecodeStatement], [SignStatement] and its like: the
 // kinds of malformed statement. Encoding errors are those of package dagcbor;
 // a malformed key or pattern is named by its own error.
 var (
@@ -32,13 +32,15 @@ var (
 	ErrStatementVersion = errors.New("identity: unknown statement version")
 	ErrStatementKind    = errors.New("identity: unknown or reserved kind of statement")
 	ErrStatementChain   = errors.New("identity: seq and prev of the statement disagree")
-	ErrStatementMesh    = errors.New("identity: a statement that founds names a mesh")
+	ErrStatementMesh    = errors.New("identity: the statement names a mesh and must not, or names none and must")
+	ErrStatementAs      = errors.New("identity: a statement of this kind is issued as somebody else")
 	ErrStatementCount   = errors.New("identity: too few or too many items in the statement")
 	ErrStatementOrder   = errors.New("identity: list in the statement is not strictly ascending")
 	ErrStatementName    = errors.New("identity: operator name is empty, too long or holds control characters")
 	ErrStatementRole    = errors.New("identity: unknown role")
-	ErrStatementMode    = errors.New("identity: unknown policy mode")
-	ErrStatementVotes   = errors.New("identity: threshold is not 1")
+	ErrStatementMode    = errors.New("identity: unknown policy mode, or one whose owner is missing or too many")
+	ErrStatementForm    = errors.New("identity: kind or version of a form is empty or too long")
+	ErrStatementVotes   = errors.New("identity: threshold is not between 1 and the number of founders")
 	ErrStatementSigner  = errors.New("identity: signer is not the statement's issuer, or of the wrong sort")
 	ErrStatementNumber  = errors.New("identity: integer is out of range")
 )
@@ -50,13 +52,19 @@ var ErrSSHSignature = errors.New("identity: not an SSH signature of a statement"
 // ErrPattern is returned by [ParsePattern] and for a statement that holds a malformed pattern.
 var ErrPattern = errors.New("identity: malformed key pattern")
 
-// Errors of [Roster.MayWrite] and [Roster.MayWriteRange].
+// Errors of a [Standing].
 var (
-	// ErrNotEnrolled: no effective statement enrols the node.
+	// ErrNotEnrolled: no statement that stands enrols the key.
 	ErrNotEnrolled = errors.New("identity: node is not enrolled")
+	// ErrRevoked: a statement in force revokes the key, its node, its operator or a sponsor.
+	ErrRevoked = errors.New("identity: revoked")
 	// ErrReader: the node's operator may not write at all.
 	ErrReader = errors.New("identity: a reader writes nothing")
 	// ErrOutsideGrant: no pattern of the operator's grant matches the key, or
 	// no single one contains the range.
 	ErrOutsideGrant = errors.New("identity: outside the operator's grant")
+	// ErrLocal: by policy the key is each node's own.
+	ErrLocal = errors.New("identity: the key is local to each node")
+	// ErrOwned: by policy only the nodes of another operator write the key.
+	ErrOwned = errors.New("identity: the key is owned by another operator")
 )

@@ -16,6 +16,14 @@ const (
 	MaxRules = 256
 	// MaxNameSize is the greatest length in bytes of an operator's name.
 	MaxNameSize = 128
+	// MaxKeep is the most keep heads of a restriction: as many as an op has parents.
+	MaxKeep = 128
+	// MaxRotations is the greatest index of a rotated key.
+	MaxRotations = 255
+	// MaxVersions is the most apiVersions of a form.
+	MaxVersions = 8
+	// MaxFormSize is the greatest length in bytes of a form's kind and of each apiVersion.
+	MaxFormSize = 128
 )
 
 // maxSupersedes follows from the greatest statement; it bounds the allocation.

@@ -7,14 +7,27 @@ import (
 	"slices"
 )
 
+// A Place is where an operation stands in causality. Two places are of one
+// operation if they are equal (==).
+type Place interface {
+	// InPastOf reports whether the operation is strictly in the past of p's.
+	InPastOf(p Place) bool
+}
+
 // Carried is a statement together with the operation that carries it.
 type Carried struct {
 	Statement *Statement // from DecodeStatement; its signature need not be known good
 	Op        [32]byte   // the ID of the operation
+	At        Place      // the operation; nil if it is after all others, or not known yet
 	Author    PublicKey  // the operation's author
 	Seq       uint64     // the operation's seq
 	Index     int        // the statement's position in the operation, from 0
 	Founding  bool       // whether the operation is the founding op
+
+	// Keep are the operations that the statement's [Statement.KeepHeads] name,
+	// in their order. All are in the past of the operation: else it does not
+	// carry the statement, and the caller leaves it out.
+	Keep []Place
 }
 
 // A Roster says who may write what, by a set of carried statements. It is a
@@ -185,53 +198,6 @@ func (r *Roster) Author(node PublicKey) (*Author, bool) {
 }
 
 func compareNode(a *Author, node PublicKey) int { return a.Node.Compare(node) }
-
-// MayWrite returns nil if the node may write the key, or an error that matches
-// [ErrNotEnrolled], [ErrReader] or [ErrOutsideGrant]. When it returns nil it
-// has allocated nothing.
-func (r *Roster) MayWrite(node PublicKey, key []byte) error {
-	a, ok := r.Author(node)
-	if !ok {
-		return notEnrolled(node)
-	}
-	return a.MayWrite(key)
-}
-
-// MayWriteRange is [Roster.MayWrite] for every key k with key ≤ k < end (an
-// empty end means no upper bound), which must be within one single pattern.
-func (r *Roster) MayWriteRange(node PublicKey, key, end []byte) error {
-	a, ok := r.Author(node)
-	if !ok {
-		return notEnrolled(node)
-	}
-	return a.MayWriteRange(key, end)
-}
-
-// MayWrite is [Roster.MayWrite] for this node.
-func (a *Author) MayWrite(key []byte) error {
-	if a.Role < RoleWriter {
-		return ErrReader
-	}
-	for _, p := range a.Patterns {
-		if p.Match(key) {
-			return nil
-		}
-	}
-	return outside(key)
-}
-
-// MayWriteRange is [Roster.MayWriteRange] for this node.
-func (a *Author) MayWriteRange(key, end []byte) error {
-	if a.Role < RoleWriter {
-		return ErrReader
-	}
-	for _, p := range a.Patterns {
-		if p.MatchRange(key, end) {
-			return nil
-		}
-	}
-	return outsideRange(key, end)
-}
 
 func notEnrolled(node PublicKey) error { return fmt.Errorf("%w: %v", ErrNotEnrolled, node) }
 

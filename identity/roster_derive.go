@@ -121,7 +121,7 @@ func (g *growth) apply(by authority) {
 					g.policies = append(g.policies, s)
 				}
 			case Enrol:
-				if !by.root && c.Operator == by.ID && c.Slot < by.Nodes && s.consented(g.foundID) {
+				if !by.root && *s.As == by.ID && c.Slot < by.Nodes && s.consented(g.foundID) {
 					g.enrol(s, c, by.Operator)
 				}
 			}
@@ -187,6 +187,7 @@ func (g *growth) enrol(s *Statement, c Enrol, o *Operator) {
 	if a == nil {
 		a = &Author{
 			Enrolment:    Enrolment{ID: s.id, Operator: o.ID, Slot: c.Slot, Node: c.Node, Rotations: c.Rotations},
+			Key:          c.Node,
 			OperatorName: o.Name,
 			Role:         o.Role,
 			Patterns:     o.Patterns,

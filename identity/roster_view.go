@@ -31,12 +31,18 @@ type Invitation struct {
 // invited is an invite and the redeem that counts, if any.
 type invited struct{ invite, redeem *Statement }
 
-// An Author is a node with what its operator grants it.
+// An Author is a key that writes, with the place it has and what its operator
+// was granted. Keys at the same Operator, Slot and Index are one author that forked.
 type Author struct {
 	Enrolment
+	Key          PublicKey    // Node, or the one it was rotated to
+	Index        uint64       // 0 for Node
+	From         *PublicKey   // the key that Key took over from; nil for Node
+	Rotation     *StatementID // the statement that says so; nil for Node
 	OperatorName string
-	Role         Role
-	Patterns     []Pattern // which keys it may write, unless Role is a reader's; shared
+	Role         Role         // as granted
+	Patterns     []Pattern    // as granted: which keys it may write, unless Role is a reader's; shared
+	Revoked      *StatementID // what revokes it now; nil if nothing does
 }
 
 // Operators returns the operators, ascending by ID, in a new slice.

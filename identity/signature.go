@@ -16,6 +16,7 @@ const (
 	DomainOp      Domain = "causeway-op-v0"      // the header of an operation
 	DomainConsent Domain = "causeway-consent-v0" // a node key's consent to be enrolled
 	DomainTicket  Domain = "causeway-ticket-v0"  // a statement issued by a ticket key
+	DomainRotate  Domain = "causeway-rotate-v0"  // a statement issued by a node key
 )
 
 func (d Domain) message(payload []byte) []byte {

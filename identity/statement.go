@@ -54,10 +54,11 @@ func (id StatementID) Compare(b StatementID) int { return bytes.Compare(id[:], b
 type Statement struct {
 	Mesh       *[32]byte     // the founding op; nil in a statement of the founding op itself
 	Issuer     PublicKey     // whose signature it bears
+	As         *StatementID  // the operator for whom the issuer speaks; nil for a founder's vote, a redeem and a rotate
 	Seq        uint64        // 1 + the issuer's previous statement's
 	Prev       *StatementID  // the issuer's previous statement; nil iff Seq is 1
 	Supersedes []StatementID // strictly ascending
-	Content    Content       // what it says, by value: Found, Admit, Enrol, Policy, Invite or Redeem
+	Content    Content       // what it says, by value
 
 	*sealed
 }
@@ -99,12 +100,13 @@ func (s *Statement) Kind() Kind {
 }
 
 // VerifySignature reports whether the issuer signed the statement: in the
-// domain of tickets if it redeems one, as SSH signature otherwise. The first
+// domain of tickets if it redeems one, in that of rotations if it rotates, as
+// SSH signature otherwise. The first
 // call takes about 50 µs, later ones return what it found.
 func (s *Statement) VerifySignature() bool {
 	s.verify.Do(func() {
-		if s.Kind() == KindRedeem {
-			s.good = Verify(s.Issuer, DomainTicket, s.payload, s.signature)
+		if d := s.Kind().domain(); d != "" {
+			s.good = Verify(s.Issuer, d, s.payload, s.signature)
 		} else {
 			s.good = verifyStatement(s.Issuer, s.payload, s.signature)
 		}
@@ -114,16 +116,16 @@ func (s *Statement) VerifySignature() bool {
 
 // SSHSignature returns the statement's signature as a file that
 // `ssh-keygen -Y verify -n statement@causeway` checks against
-// [Statement.Payload] on standard input. It means nothing for a redeem, which
-// no SSH key signs.
+// [Statement.Payload] on standard input. It means nothing for a redeem and a
+// rotate, which no SSH key signs.
 func (s *Statement) SSHSignature() []byte { return FormatSSHSignature(s.Issuer, s.signature) }
 
 // SignStatement encodes the draft, has it signed and returns it as
 // [DecodeStatement] would. It returns the decoder's error for a malformed
 // draft, [ErrStatementSigner] if signer is not the draft's issuer or the draft
-// redeems a ticket, and what the signer returned.
+// redeems a ticket or rotates a key, and what the signer returned.
 func SignStatement(draft Statement, signer StatementSigner) (*Statement, error) {
-	if draft.Kind() == KindRedeem || signer.Public() != draft.Issuer {
+	if draft.Kind().domain() != "" || signer.Public() != draft.Issuer {
 		return nil, ErrStatementSigner
 	}
 	return sign(draft, signer.SignStatement)
@@ -131,12 +133,31 @@ func SignStatement(draft Statement, signer StatementSigner) (*Statement, error) 
 
 // SignTicketStatement is [SignStatement] for a draft that redeems a ticket, signed by the ticket's key.
 func SignTicketStatement(draft Statement, ticket *PrivateKey) (*Statement, error) {
-	if draft.Kind() != KindRedeem || ticket.Public() != draft.Issuer {
+	return signInDomain(draft, ticket, DomainTicket)
+}
+
+// SignRotation is [SignStatement] for a draft that rotates a node's key, signed by the old one.
+func SignRotation(draft Statement, node *PrivateKey) (*Statement, error) {
+	return signInDomain(draft, node, DomainRotate)
+}
+
+func signInDomain(draft Statement, key *PrivateKey, d Domain) (*Statement, error) {
+	if draft.Kind().domain() != d || key.Public() != draft.Issuer {
 		return nil, ErrStatementSigner
 	}
-	return sign(draft, func(payload []byte) (Signature, error) {
-		return ticket.Sign(DomainTicket, payload), nil
-	})
+	return sign(draft, func(payload []byte) (Signature, error) { return key.Sign(d, payload), nil })
+}
+
+// domain returns the domain in which statements of the kind are signed, or ""
+// if that is SSH's.
+func (k Kind) domain() Domain {
+	switch k {
+	case KindRedeem:
+		return DomainTicket
+	case KindRotate:
+		return DomainRotate
+	}
+	return ""
 }
 
 func sign(draft Statement, signer func([]byte) (Signature, error)) (*Statement, error) {

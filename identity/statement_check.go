@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"bytes"
 	"fmt"
 	"unicode/utf8"
 
@@ -17,8 +18,22 @@ func (s *Statement) check() error {
 	if s.Seq > dagcbor.MaxUint {
 		return fmt.Errorf("%w: seq", ErrStatementNumber)
 	}
-	if s.Kind() == KindFound && s.Mesh != nil {
-		return ErrStatementMesh
+	if k := s.Kind(); k == KindFound && s.Mesh != nil || k == KindRotate && s.Mesh == nil {
+		return fmt.Errorf("%w: %v", ErrStatementMesh, k)
+	}
+	switch s.Kind() {
+	case KindFound, KindRedeem, KindRotate, KindVersion, KindEndorse:
+		if s.As != nil {
+			return fmt.Errorf("%w: %v as an operator", ErrStatementAs, s.Kind())
+		}
+	case KindEnrol:
+		if s.As == nil {
+			return fmt.Errorf("%w: %v as nobody", ErrStatementAs, s.Kind())
+		}
+	case KindReadmit:
+		if len(s.Supersedes) == 0 {
+			return fmt.Errorf("%w: a readmit supersedes nothing", ErrStatementCount)
+		}
 	}
 	if s.Kind() == KindRedeem && s.Seq != 1 {
 		return fmt.Errorf("%w: a redeem begins its chain", ErrStatementChain)
@@ -33,10 +48,13 @@ func (s *Statement) check() error {
 }
 
 func (c Found) check() error {
-	if c.Threshold != 1 {
-		return fmt.Errorf("%w: it is %d", ErrStatementVotes, c.Threshold)
+	if err := checkKeys(c.Founders); err != nil {
+		return err
 	}
-	return checkKeys(c.Founders)
+	if c.Threshold < 1 || c.Threshold > uint64(len(c.Founders)) {
+		return fmt.Errorf("%w: %d of %d", ErrStatementVotes, c.Threshold, len(c.Founders))
+	}
+	return nil
 }
 
 func (c Admit) check() error {
@@ -56,14 +74,14 @@ func (g Grant) check() error {
 	if len(g.Patterns) > MaxPatterns {
 		return fmt.Errorf("%w: %d patterns", ErrStatementCount, len(g.Patterns))
 	}
-	if g.Nodes > dagcbor.MaxUint {
-		return fmt.Errorf("%w: nodes", ErrStatementNumber)
+	if g.Nodes > dagcbor.MaxUint || g.Expires > dagcbor.MaxUint {
+		return fmt.Errorf("%w: nodes or expires", ErrStatementNumber)
 	}
 	return nil
 }
 
 func (c Enrol) check() error {
-	if c.Slot > dagcbor.MaxUint || c.Rotations > dagcbor.MaxUint {
+	if c.Slot > dagcbor.MaxUint || c.Rotations > MaxRotations {
 		return fmt.Errorf("%w: slot or rotations", ErrStatementNumber)
 	}
 	return nil
@@ -74,12 +92,77 @@ func (c Policy) check() error {
 		return fmt.Errorf("%w: %d rules", ErrStatementCount, len(c.Rules))
 	}
 	for _, r := range c.Rules {
-		if r.Mode < ModeMerge || r.Mode > ModeOwned {
-			return fmt.Errorf("%w: %d", ErrStatementMode, uint8(r.Mode))
+		if err := r.check(); err != nil {
+			return err
 		}
-		if r.Priority > dagcbor.MaxUint {
-			return fmt.Errorf("%w: priority", ErrStatementNumber)
+	}
+	return checkKeep(c.Keep)
+}
+
+func (r PolicyRule) check() error {
+	if r.Mode < ModeMerge || r.Mode > ModeOwned {
+		return fmt.Errorf("%w: %d", ErrStatementMode, uint8(r.Mode))
+	}
+	if (r.Owner != nil) != (r.Mode == ModeOwned) {
+		return fmt.Errorf("%w: %v with or without an owner", ErrStatementMode, r.Mode)
+	}
+	if r.Priority > dagcbor.MaxUint {
+		return fmt.Errorf("%w: priority", ErrStatementNumber)
+	}
+	if r.Form == nil {
+		return nil
+	}
+	if n := len(r.Form.Versions); n == 0 || n > MaxVersions {
+		return fmt.Errorf("%w: %d versions of a form", ErrStatementCount, n)
+	}
+	for _, text := range append([]string{r.Form.Kind}, r.Form.Versions...) {
+		if text == "" || len(text) > MaxFormSize || !utf8.ValidString(text) {
+			return ErrStatementForm
 		}
+	}
+	return nil
+}
+
+func (c Revoke) check() error { return checkKeep(c.Keep) }
+
+func (c Narrow) check() error {
+	if err := (Grant{Role: c.Role, Patterns: c.Patterns, Nodes: c.Nodes}).check(); err != nil {
+		return err
+	}
+	return checkKeep(c.Keep)
+}
+
+func (c Rotate) check() error {
+	if c.Index < 1 || c.Index > MaxRotations {
+		return fmt.Errorf("%w: index", ErrStatementNumber)
+	}
+	return nil
+}
+
+func (c Quota) check() error {
+	if c.Bytes > dagcbor.MaxUint || c.Writes > dagcbor.MaxUint {
+		return fmt.Errorf("%w: bytes or writes", ErrStatementNumber)
+	}
+	return nil
+}
+
+func (c Version) check() error {
+	if c.Version > dagcbor.MaxUint {
+		return fmt.Errorf("%w: version", ErrStatementNumber)
+	}
+	return nil
+}
+
+func (Readmit) check() error { return nil }
+
+func (Endorse) check() error { return nil }
+
+func checkKeep(keep [][32]byte) error {
+	if len(keep) > MaxKeep {
+		return fmt.Errorf("%w: %d keep heads", ErrStatementCount, len(keep))
+	}
+	if !ascending(keep, func(a, b [32]byte) int { return bytes.Compare(a[:], b[:]) }) {
+		return fmt.Errorf("%w: keep heads", ErrStatementOrder)
 	}
 	return nil
 }

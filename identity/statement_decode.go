@@ -55,7 +55,7 @@ func decodeStatement(b []byte) (*Statement, error) {
 }
 
 func (s *Statement) decodePayload(d *dagcbor.Decoder) {
-	d.Tuple(8)
+	d.Tuple(payloadFields)
 	if v := d.Uint(); v != statementVersion {
 		d.Fail(fmt.Errorf("%w: %d", ErrStatementVersion, v))
 	}
@@ -64,11 +64,9 @@ func (s *Statement) decodePayload(d *dagcbor.Decoder) {
 		s.Mesh = &mesh
 	}
 	s.Issuer = decodeKey(d)
+	s.As = decodeOptional(d)
 	s.Seq = d.Uint()
-	if !d.Null() {
-		prev := decodeStatementID(d)
-		s.Prev = &prev
-	}
+	s.Prev = decodeOptional(d)
 	s.Supersedes = decodeList(d, maxSupersedes, decodeStatementID)
 	s.Content = decodeContent(d)
 	if d.Err() == nil {
@@ -81,51 +79,106 @@ func decodeContent(d *dagcbor.Decoder) Content {
 	if d.Err() != nil {
 		return nil
 	}
-	switch {
-	case kind == uint64(KindFound):
+	if kind > 0xff {
+		d.Fail(fmt.Errorf("%w: %d", ErrStatementKind, kind))
+		return nil
+	}
+	switch Kind(kind) {
+	case KindFound:
 		d.Tuple(3)
 		var c Found
 		d.Fixed(c.Nonce[:])
 		c.Threshold = d.Uint()
 		c.Founders = decodeKeys(d)
 		return c
-	case kind == uint64(KindAdmit):
-		d.Tuple(5)
+	case KindAdmit:
+		d.Tuple(3)
 		return Admit{Name: d.Text(MaxNameSize), Keys: decodeKeys(d), Grant: decodeGrant(d)}
-	case kind == uint64(KindEnrol):
-		d.Tuple(5)
-		c := Enrol{Operator: decodeStatementID(d), Slot: d.Uint(), Node: decodeKey(d), Rotations: d.Uint()}
+	case KindEnrol:
+		d.Tuple(4)
+		c := Enrol{Slot: d.Uint(), Node: decodeKey(d), Rotations: d.Uint()}
 		d.Fixed(c.Consent[:])
 		return c
-	case kind == uint64(KindPolicy):
-		d.Tuple(1)
-		return Policy{Rules: decodeList(d, MaxRules, decodeRule)}
-	case kind == uint64(KindInvite):
-		d.Tuple(6)
+	case KindPolicy:
+		d.Tuple(2)
+		return Policy{Rules: decodeList(d, MaxRules, decodeRule), Keep: decodeKeep(d)}
+	case KindInvite:
+		d.Tuple(4)
 		return Invite{Ticket: decodeKey(d), Host: decodeKey(d), Grant: decodeGrant(d), Expires: d.Uint()}
-	case kind == uint64(KindRedeem):
+	case KindRedeem:
 		d.Tuple(3)
 		return Redeem{Invite: decodeStatementID(d), Name: d.Text(MaxNameSize), Keys: decodeKeys(d)}
+	case KindRevoke:
+		d.Tuple(3)
+		c := Revoke{Subject: decodeStatementID(d)}
+		if !d.Null() {
+			key := decodeKey(d)
+			c.Key = &key
+		}
+		c.Keep = decodeKeep(d)
+		return c
+	case KindNarrow:
+		d.Tuple(5)
+		return Narrow{
+			Operator: decodeStatementID(d),
+			Role:     Role(decodeSmall(d, ErrStatementRole)),
+			Patterns: decodeList(d, MaxPatterns, decodePattern),
+			Nodes:    d.Uint(),
+			Keep:     decodeKeep(d),
+		}
+	case KindRotate:
+		d.Tuple(4)
+		c := Rotate{Enrolment: decodeStatementID(d), Index: d.Uint(), Key: decodeKey(d)}
+		d.Fixed(c.Consent[:])
+		return c
+	case KindQuota:
+		d.Tuple(3)
+		return Quota{Subject: decodeStatementID(d), Bytes: d.Uint(), Writes: d.Uint()}
+	case KindVersion:
+		d.Tuple(1)
+		return Version{Version: d.Uint()}
+	case KindReadmit:
+		d.Tuple(0)
+		return Readmit{}
+	case KindEndorse:
+		d.Tuple(1)
+		return Endorse{Statement: decodeStatementID(d)}
 	}
 	d.Fail(fmt.Errorf("%w: %d", ErrStatementKind, kind))
 	return nil
 }
 
 func decodeGrant(d *dagcbor.Decoder) Grant {
+	d.Tuple(4)
 	return Grant{
 		Role:     Role(decodeSmall(d, ErrStatementRole)),
 		Patterns: decodeList(d, MaxPatterns, decodePattern),
 		Nodes:    d.Uint(),
+		Expires:  d.Uint(),
 	}
 }
 
 func decodeRule(d *dagcbor.Decoder) PolicyRule {
-	d.Tuple(3)
+	d.Tuple(5)
 	return PolicyRule{
 		Pattern:  decodePattern(d),
 		Priority: d.Uint(),
 		Mode:     Mode(decodeSmall(d, ErrStatementMode)),
+		Owner:    decodeOptional(d),
+		Form:     decodeForm(d),
 	}
+}
+
+func decodeForm(d *dagcbor.Decoder) *Form {
+	if d.Null() {
+		return nil
+	}
+	d.Tuple(2)
+	return &Form{Kind: d.Text(MaxFormSize), Versions: decodeList(d, MaxVersions, func(d *dagcbor.Decoder) string { return d.Text(MaxFormSize) })}
+}
+
+func decodeKeep(d *dagcbor.Decoder) [][32]byte {
+	return decodeList(d, MaxKeep, (*dagcbor.Decoder).Link)
 }
 
 // decodeSmall reads an integer that must fit a byte, and fails with err if not.
@@ -156,6 +209,14 @@ func decodeKey(d *dagcbor.Decoder) (k PublicKey) {
 		d.Fail(k.Check())
 	}
 	return k
+}
+
+func decodeOptional(d *dagcbor.Decoder) *StatementID {
+	if d.Null() {
+		return nil
+	}
+	id := decodeStatementID(d)
+	return &id
 }
 
 func decodeStatementID(d *dagcbor.Decoder) (id StatementID) {

@@ -31,7 +31,7 @@ func Invite(site admin.InviteSite, operator identity.StatementSigner, r admin.In
 	expires = now.Add(r.Lifetime).Truncate(time.Millisecond)
 	mesh := [32]byte(site.Mesh)
 	invite, err := identity.SignStatement(identity.Statement{
-		Mesh: &mesh, Issuer: operator.Public(), Seq: site.Seq, Prev: site.Prev,
+		Mesh: &mesh, Issuer: operator.Public(), As: &site.Operator, Seq: site.Seq, Prev: site.Prev,
 		Content: identity.Invite{Ticket: key.Public(), Host: site.Node, Grant: grant, Expires: uint64(expires.UnixMilli())},
 	}, operator)
 	if err != nil {

@@ -81,6 +81,7 @@ func (n *Node) InviteSite(_ context.Context, issuer identity.PublicKey) (admin.I
 	s := admin.InviteSite{Mesh: n.mesh, Node: n.self, Addresses: n.PeerAddrs(), Seq: seq, Prev: prev}
 	for _, o := range roster.Operators() {
 		if o.Role == identity.RoleAdmin && slices.Contains(o.Keys, issuer) {
+			s.Operator = o.ID
 			return s, nil
 		}
 	}

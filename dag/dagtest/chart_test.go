@@ -115,7 +115,7 @@ func TestLargeMesh(t *testing.T) {
 		t.Errorf("%d ops enrol %d authors, want 3 and 152", len(m.Enrolled), m.Authors())
 	}
 	for i := range 150 {
-		if err := m.Graph.Roster().MayWrite(m.Author(i), []byte("/k")); err != nil {
+		if err := m.Graph.Roster().Standing(m.Author(i)).MayWrite([]byte("/k")); err != nil {
 			t.Fatalf("author %d: %v", i, err)
 		}
 	}

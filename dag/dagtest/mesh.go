@@ -116,11 +116,10 @@ func (m *Mesh) admit(founder *identity.PrivateKey, mesh *[32]byte, name string, 
 }
 
 func (m *Mesh) enrol(operator *identity.PrivateKey, mesh *[32]byte, where [32]byte, id identity.StatementID, slot, node int) *identity.Statement {
-	return m.State(operator, mesh, identity.Enrol{
-		Operator: id,
-		Slot:     uint64(slot),
-		Node:     m.nodes[node].Public(),
-		Consent:  identity.SignConsent(where, id, uint64(slot), m.nodes[node]),
+	return m.StateAs(id, operator, mesh, identity.Enrol{
+		Slot:    uint64(slot),
+		Node:    m.nodes[node].Public(),
+		Consent: identity.SignConsent(where, id, uint64(slot), m.nodes[node]),
 	})
 }
 
@@ -154,10 +153,21 @@ func (m *Mesh) Authors() int { return len(m.nodes) }
 // OperatorKey returns the founding operator's private key.
 func (m *Mesh) OperatorKey() *identity.PrivateKey { return m.Key("operator") }
 
-// State makes the next statement of the issuer; mesh is nil for the founding op.
+// State makes the next statement of the issuer, as a founder; mesh is nil for the founding op.
 func (m *Mesh) State(issuer *identity.PrivateKey, mesh *[32]byte, content identity.Content) *identity.Statement {
 	m.tb.Helper()
-	draft := identity.Statement{Mesh: mesh, Issuer: issuer.Public(), Seq: 1, Content: content}
+	return m.state(identity.Statement{Mesh: mesh, Content: content}, issuer)
+}
+
+// StateAs is [Mesh.State] as an operator.
+func (m *Mesh) StateAs(operator identity.StatementID, issuer *identity.PrivateKey, mesh *[32]byte, content identity.Content) *identity.Statement {
+	m.tb.Helper()
+	return m.state(identity.Statement{Mesh: mesh, As: &operator, Content: content}, issuer)
+}
+
+func (m *Mesh) state(draft identity.Statement, issuer *identity.PrivateKey) *identity.Statement {
+	m.tb.Helper()
+	draft.Issuer, draft.Seq = issuer.Public(), 1
 	if last := m.issued[issuer.Public()]; last != nil {
 		id := last.ID()
 		draft.Seq, draft.Prev = last.Seq+1, &id

@@ -36,9 +36,9 @@ func newMesh(t testing.TB, authors int) *mesh {
 	operator := testKey(1 << 40)
 	var seq uint64
 	var prev *identity.StatementID
-	sign := func(mesh *[32]byte, c identity.Content) *identity.Statement {
+	sign := func(mesh *[32]byte, as *identity.StatementID, c identity.Content) *identity.Statement {
 		seq++
-		s, err := identity.SignStatement(identity.Statement{Mesh: mesh, Issuer: operator.Public(), Seq: seq, Prev: prev, Content: c}, operator)
+		s, err := identity.SignStatement(identity.Statement{Mesh: mesh, Issuer: operator.Public(), As: as, Seq: seq, Prev: prev, Content: c}, operator)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,13 +50,13 @@ func newMesh(t testing.TB, authors int) *mesh {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := sign(nil, identity.Found{Threshold: 1, Founders: []identity.PublicKey{operator.Public()}})
-	admit := sign(nil, identity.Admit{
+	found := sign(nil, nil, identity.Found{Threshold: 1, Founders: []identity.PublicKey{operator.Public()}})
+	admit := sign(nil, nil, identity.Admit{
 		Name: "test", Keys: []identity.PublicKey{operator.Public()},
 		Grant: identity.Grant{Role: identity.RoleAdmin, Patterns: []identity.Pattern{all}, Nodes: uint64(authors)},
 	})
 	body := dag.Body{Statements: [][]byte{found.Encoded(), admit.Encoded()}}
-	where := [32]byte(found.ID())
+	where, operatorID := [32]byte(found.ID()), admit.ID()
 	var in *[32]byte
 	g := dag.NewGraph()
 	var last *dag.Op
@@ -76,8 +76,8 @@ func newMesh(t testing.TB, authors int) *mesh {
 	for i := range authors {
 		key := testKey(i)
 		m.keys = append(m.keys, key)
-		body.Statements = append(body.Statements, sign(in, identity.Enrol{
-			Operator: admit.ID(), Slot: uint64(i), Node: key.Public(),
+		body.Statements = append(body.Statements, sign(in, &operatorID, identity.Enrol{
+			Slot: uint64(i), Node: key.Public(),
 			Consent: identity.SignConsent(where, admit.ID(), uint64(i), key),
 		}).Encoded())
 		if len(body.Statements) >= foundingRoom {

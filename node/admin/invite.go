@@ -15,6 +15,7 @@ type InviteSite struct {
 	Mesh      dag.ID                `json:"mesh"`
 	Node      identity.PublicKey    `json:"node"`
 	Addresses []string              `json:"addresses"` // multiaddrs of the node
+	Operator  identity.StatementID  `json:"operator"`  // as whom the issuer invites
 	Seq       uint64                `json:"seq"`
 	Prev      *identity.StatementID `json:"prev"` // nil if the issuer has made no statement
 }

@@ -16,12 +16,12 @@ type authorizer struct {
 
 // MayWrite implements mvcc.Authorizer.
 func (a *authorizer) MayWrite(key []byte) error {
-	return permission(a.roster.MayWrite(a.node, key))
+	return permission(a.roster.Standing(a.node).MayWrite(key))
 }
 
 // MayWriteRange implements mvcc.Authorizer.
 func (a *authorizer) MayWriteRange(key, end []byte) error {
-	return permission(a.roster.MayWriteRange(a.node, key, end))
+	return permission(a.roster.Standing(a.node).MayWriteRange(key, end))
 }
 
 func permission(err error) error {

@@ -67,8 +67,8 @@ func enrol(t *testing.T, p *Pipeline, node string, slot uint64) []byte {
 	seq, prev := roster.Next(operator.Public())
 	mesh := [32]byte(p.cfg.Mesh)
 	s, err := identity.SignStatement(identity.Statement{
-		Mesh: &mesh, Issuer: operator.Public(), Seq: seq, Prev: prev,
-		Content: identity.Enrol{Operator: id, Slot: slot, Node: key(node).Public(), Consent: identity.SignConsent(mesh, id, slot, key(node))},
+		Mesh: &mesh, Issuer: operator.Public(), As: &id, Seq: seq, Prev: prev,
+		Content: identity.Enrol{Slot: slot, Node: key(node).Public(), Consent: identity.SignConsent(mesh, id, slot, key(node))},
 	}, operator)
 	if err != nil {
 		t.Fatal(err)

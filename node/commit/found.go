@@ -79,9 +79,9 @@ func foundingStatements(f Founding) ([][]byte, error) {
 	var encoded [][]byte
 	var prev *identity.StatementID
 	var ids []identity.StatementID
-	sign := func(content identity.Content) error {
+	sign := func(as *identity.StatementID, content identity.Content) error {
 		s, err := identity.SignStatement(identity.Statement{
-			Issuer: operator, Seq: uint64(len(ids) + 1), Prev: prev, Content: content,
+			Issuer: operator, As: as, Seq: uint64(len(ids) + 1), Prev: prev, Content: content,
 		}, f.Operator)
 		if err != nil {
 			return fmt.Errorf("commit: found a mesh: %w", err)
@@ -92,17 +92,17 @@ func foundingStatements(f Founding) ([][]byte, error) {
 	}
 	everything := identity.Pattern("**")
 	grant := identity.Grant{Role: identity.RoleAdmin, Patterns: []identity.Pattern{everything}, Nodes: founderNodes}
-	if err := sign(identity.Found{Nonce: f.Nonce, Threshold: 1, Founders: []identity.PublicKey{operator}}); err != nil {
+	if err := sign(nil, identity.Found{Nonce: f.Nonce, Threshold: 1, Founders: []identity.PublicKey{operator}}); err != nil {
 		return nil, err
 	}
-	if err := sign(identity.Admit{Name: f.Name, Keys: []identity.PublicKey{operator}, Grant: grant}); err != nil {
+	if err := sign(nil, identity.Admit{Name: f.Name, Keys: []identity.PublicKey{operator}, Grant: grant}); err != nil {
 		return nil, err
 	}
-	if err := sign(identity.Policy{Rules: []identity.PolicyRule{{Pattern: everything, Priority: 0, Mode: identity.ModeMerge}}}); err != nil {
+	if err := sign(nil, identity.Policy{Rules: []identity.PolicyRule{{Pattern: everything, Priority: 0, Mode: identity.ModeMerge}}}); err != nil {
 		return nil, err
 	}
 	admit := ids[1]
 	consent := identity.SignConsent(ids[0], admit, 0, f.Node)
-	err := sign(identity.Enrol{Operator: admit, Slot: 0, Node: f.Node.Public(), Rotations: enrolRotations, Consent: consent})
+	err := sign(&admit, identity.Enrol{Slot: 0, Node: f.Node.Public(), Rotations: enrolRotations, Consent: consent})
 	return encoded, err
 }

@@ -22,7 +22,7 @@ func invite(t *testing.T, m *dagtest.Mesh, host *site, name string, expires time
 	t.Helper()
 	mesh := [32]byte(m.Founding.ID())
 	key := m.Key("ticket " + name)
-	s := m.State(m.OperatorKey(), &mesh, identity.Invite{
+	s := m.StateAs(m.Operator, m.OperatorKey(), &mesh, identity.Invite{
 		Ticket: key.Public(), Host: host.self,
 		Grant:   identity.Grant{Role: identity.RoleWriter, Patterns: []identity.Pattern{"**"}, Nodes: 3},
 		Expires: uint64(expires.UnixMilli()),
@@ -153,7 +153,7 @@ func TestTicketRefused(t *testing.T) {
 	// A ticket of another mesh, by its founder, naming this host.
 	mesh := [32]byte(other.Founding.ID())
 	key := other.Key("ticket")
-	s := other.State(other.OperatorKey(), &mesh, identity.Invite{
+	s := other.StateAs(other.Operator, other.OperatorKey(), &mesh, identity.Invite{
 		Ticket: key.Public(), Host: sites[0].self, Expires: uint64(hour().UnixMilli()),
 		Grant: identity.Grant{Role: identity.RoleWriter, Patterns: []identity.Pattern{"**"}, Nodes: 1},
 	})

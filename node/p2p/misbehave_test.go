@@ -281,8 +281,8 @@ func TestForgedIntroduction(t *testing.T) {
 	victim := members(t, m, 1, fast)[0]
 	nobody := m.Key("nobody")
 	mesh := [32]byte(m.Founding.ID())
-	enrol := m.State(nobody, &mesh, identity.Enrol{
-		Operator: m.Operator, Node: nobody.Public(), Consent: identity.SignConsent(mesh, m.Operator, 0, nobody),
+	enrol := m.StateAs(m.Operator, nobody, &mesh, identity.Enrol{
+		Node: nobody.Public(), Consent: identity.SignConsent(mesh, m.Operator, 0, nobody),
 	})
 	self := m.Sign(dagtest.Draft{Key: nobody, Parents: []dag.ID{m.Founding.ID()}, Statements: []*identity.Statement{enrol}})
 	l := newLiar(t, nobody, victim)
