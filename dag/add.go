@@ -38,21 +38,17 @@ func (g *Graph) Add(s *Signed) (*Op, []Fork, error) {
 // link makes the checked op o part of the graph and returns the fork it makes, if any.
 func (g *Graph) link(o *Op) []Fork {
 	var forks []Fork
-	a, known := g.authors[o.author.key]
-	switch {
-	case !known:
-		g.authors[o.author.key] = o.author
-		g.begin(o)
-	case o.prev[0] == nil:
-		forks = g.fork(o, g.chains[a.chains[0]].ops[0])
-	default:
-		prev := o.prev[0]
-		c := g.chains[prev.chain]
-		if next := int(prev.pos) + 1; next < len(c.ops) {
-			forks = g.fork(o, c.ops[next])
-		} else {
-			c.ops = append(c.ops, o)
+	if int(o.chain) < len(g.chains) {
+		c := g.chains[o.chain]
+		c.ops = append(c.ops, o)
+	} else {
+		if sibling := g.sibling(o); sibling != nil {
+			forks = []Fork{newFork(o.author.key, sibling.id, o.id)}
+			g.forks = append(g.forks, forks...)
 		}
+		g.authors[o.author.key] = o.author
+		g.chains = append(g.chains, &chain{author: o.author, ops: []*Op{o}})
+		o.author.chains = append(o.author.chains, o.chain)
 	}
 	g.ops[o.id] = o
 	for _, p := range o.Parents() {
@@ -72,29 +68,30 @@ func (g *Graph) link(o *Op) []Fork {
 	return forks
 }
 
-// begin starts the chain of o, whose number check has already given it.
-func (g *Graph) begin(o *Op) {
-	g.chains = append(g.chains, &chain{author: o.author, ops: []*Op{o}})
-	o.author.chains = append(o.author.chains, o.chain)
-}
-
-// fork starts a chain with o, the sibling of which was there before.
-func (g *Graph) fork(o, sibling *Op) []Fork {
-	g.begin(o)
-	f := newFork(o.author.key, sibling.id, o.id)
-	g.forks = append(g.forks, f)
-	return []Fork{f}
-}
-
 // place gives o the chain and position that link will put it at: after prev
-// if prev is the last of its chain, else at the start of a new chain.
+// if prev is its author's and the last of its chain, else at the start of a new chain.
 func (g *Graph) place(o *Op) {
 	prev := o.prev[0]
-	if prev != nil && int(prev.pos)+1 == len(g.chains[prev.chain].ops) {
+	if prev != nil && prev.author == o.author && int(prev.pos)+1 == len(g.chains[prev.chain].ops) {
 		o.chain, o.pos = prev.chain, prev.pos+1
 		return
 	}
 	o.chain, o.pos = uint32(len(g.chains)), 0
+}
+
+// sibling returns an op of the author and prev of o, the first of a new chain,
+// that was there before: the two are a fork. Only where a key was rotated can
+// there be none though the author has chains, see checkRotated.
+func (g *Graph) sibling(o *Op) *Op {
+	if prev := o.prev[0]; prev != nil && prev.author == o.author {
+		return g.chains[prev.chain].ops[prev.pos+1]
+	}
+	for _, c := range o.author.chains {
+		if first := g.chains[c].ops[0]; first.prev == o.prev {
+			return first
+		}
+	}
+	return nil
 }
 
 // union is identity.Union, remembering results, so that ops with the same

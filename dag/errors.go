@@ -26,6 +26,8 @@ var (
 	ErrWrite = errors.New("dag: malformed write")
 	// ErrBody says that a body container breaks the form of docs/op.md section 4.
 	ErrBody = errors.New("dag: malformed body")
+	// ErrForm says that a value is not of the form that policy demands of its key.
+	ErrForm = errors.New("dag: value is not well formed")
 	// ErrForkProof says that two blocks do not prove a fork.
 	ErrForkProof = errors.New("dag: not a proof of a fork")
 )

@@ -105,8 +105,8 @@ func (o *Op) InPast(a *Op) bool {
 	return o.past.get(a.chain) > a.pos
 }
 
-// InPastOf implements identity.Place: whether o is strictly in the past of p,
-// an op of the same graph.
+// InPastOf implements identity.Place: it reports whether o is strictly in the
+// past of p, an op of the same graph.
 func (o *Op) InPastOf(p identity.Place) bool { return p.(*Op).InPast(o) }
 
 // CompareWrites compares write aw of transaction atx of op a with write bw of

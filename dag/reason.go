@@ -33,9 +33,9 @@ const (
 	ReasonNoParents                      // not the founding op, but without parents
 	ReasonAntichain                      // a parent is in the past of another
 	ReasonPrevPast                       // prev is not in the past
-	ReasonPrevAuthor                     // prev is another author's
+	ReasonPrevAuthor                     // prev is another key's, and no rotation leads from there
 	ReasonSeq                            // seq is not 1 + prev's
-	ReasonForkedPast                     // an op of the author's in the past is not on prev's chain
+	ReasonForkedPast                     // an op of the author's in the past, or of a key at its place, is not on prev's chain
 	ReasonDepth                          // depth is not 1 + the greatest of the parents
 	ReasonEpoch                          // the epoch is claimed in the past, or beyond MaxEpoch
 	ReasonBytes                          // the running total of bytes is wrong
@@ -43,6 +43,10 @@ const (
 	ReasonNotEnrolled                    // the past does not enrol the author
 	ReasonReader                         // a reader writes
 	ReasonGrant                          // a write outside the author's grant
+	ReasonRevoked                        // the past revokes the author
+	ReasonPolicy                         // a write of a key that is local or owned by another operator
+	ReasonQuota                          // the running totals are beyond the author's quota
+	ReasonNotVersion                     // of another version than the one in force
 )
 
 var reasonNames = map[Reason]string{
@@ -130,7 +134,7 @@ func (r Reason) Class() Class {
 		return ClassLimit
 	case ReasonSignature:
 		return ClassForged
-	case ReasonFounder, ReasonNotEnrolled, ReasonReader, ReasonGrant:
+	case ReasonFounder, ReasonNotEnrolled, ReasonReader, ReasonGrant, ReasonRevoked, ReasonPolicy, ReasonQuota:
 		return ClassUnauthorised
 	}
 	if r < ReasonFounding {

@@ -67,17 +67,20 @@ func (g *Graph) checkRules(o *Op, parents []*Op, s *Signed) *Refusal {
 	if refusal := g.checkPrev(o, parents, h); refusal != nil {
 		return refusal
 	}
-	if refusal := g.checkOwnPast(o); refusal != nil {
+	roster := parents[0].roster
+	for _, p := range parents[1:] {
+		roster = g.union(roster, p.roster)
+	}
+	if refusal := checkChain(o, roster); refusal != nil {
+		return refusal
+	}
+	if refusal := g.checkOwnPast(o, roster); refusal != nil {
 		return refusal
 	}
 	if refusal := g.checkCounts(o, s, h, parents); refusal != nil {
 		return refusal
 	}
-	roster := parents[0].roster
-	for _, p := range parents[1:] {
-		roster = g.union(roster, p.roster)
-	}
-	if refusal := checkGrants(roster, s); refusal != nil {
+	if refusal := checkStanding(roster, o, s); refusal != nil {
 		return refusal
 	}
 	o.roster = roster.With(g.carried(o, s)...)
@@ -105,7 +108,7 @@ func (g *Graph) checkFounding(o *Op, s *Signed) *Refusal {
 	if refusal := g.checkCounts(o, s, h, nil); refusal != nil {
 		return refusal
 	}
-	return checkGrants(roster, s)
+	return checkStanding(roster, o, s)
 }
 
 // checkParents is rule 2: at least one, none in the past of another.
@@ -123,24 +126,17 @@ func checkParents(parents []*Op) *Refusal {
 	return nil
 }
 
-// checkPrev is rules 3 and 4, prev is a past op of the same author, the one
-// before in seq. It fills in the op's place in causality.
+// checkPrev is rule 3, prev is in the past. It fills in the op's place in causality.
 func (g *Graph) checkPrev(o *Op, parents []*Op, h *Header) *Refusal {
+	if o.author = g.authors[h.Author]; o.author == nil {
+		o.author = &author{key: h.Author}
+	}
 	var prev *Op
 	if h.Prev != nil {
 		prev = g.ops[*h.Prev] // if it is not here, it is in no op's past
 		if prev == nil || !inPastOf(parents, prev) {
 			return refusef(ReasonPrevPast, "prev %v", *h.Prev)
 		}
-		if prev.author.key != h.Author {
-			return refusef(ReasonPrevAuthor, "prev is of %v", prev.author.key)
-		}
-		if h.Seq != prev.seq+1 {
-			return refusef(ReasonSeq, "seq %d after %d", h.Seq, prev.seq)
-		}
-		o.author = prev.author
-	} else if o.author = g.authors[h.Author]; o.author == nil {
-		o.author = &author{key: h.Author}
 	}
 	o.prev[0] = prev
 	if len(parents) > 1 || parents[0] != prev {
@@ -158,6 +154,35 @@ func (g *Graph) checkPrev(o *Op, parents []*Op, h *Header) *Refusal {
 	return nil
 }
 
+// checkChain is rule 4, by the roster of the past: prev is the author's own, or
+// where the chain of a rotated key goes on from the old key's; and seq follows it.
+func checkChain(o *Op, roster *identity.Roster) *Refusal {
+	prev := o.prev[0]
+	if prev == nil || prev.author != o.author {
+		from, rotated := rotatedFrom(roster, o.author.key)
+		switch {
+		case prev == nil && rotated:
+			return refusef(ReasonPrevAuthor, "no prev, but the key was rotated from %v", from)
+		case prev != nil && !(rotated && from == prev.author.key && rotates(prev, o.author.key)):
+			return refusef(ReasonPrevAuthor, "prev is of %v", prev.author.key)
+		}
+	}
+	if prev != nil && o.seq != prev.seq+1 {
+		return refusef(ReasonSeq, "seq %d after %d", o.seq, prev.seq)
+	}
+	return nil
+}
+
+// rotates reports whether o carries a rotation of its author's to the key, and
+// is the first of its chain to do so.
+func rotates(o *Op, key identity.PublicKey) bool {
+	says := func(o *Op) bool {
+		from, ok := rotatedFrom(o.roster, key)
+		return ok && from == o.author.key
+	}
+	return says(o) && (o.prev[0] == nil || o.prev[0].author != o.author || !says(o.prev[0]))
+}
+
 // inPastOf reports whether a is one of ops or in the past of one.
 func inPastOf(ops []*Op, a *Op) bool {
 	for _, o := range ops {
@@ -169,15 +194,24 @@ func inPastOf(ops []*Op, a *Op) bool {
 }
 
 // checkOwnPast is rule 5: of its author, the op's past holds only prev and
-// prev's chain. What prev's past holds of the author is that chain, since prev
+// prev's chain, and of other keys at the author's place nothing. What prev's past holds of the author is that chain, since prev
 // is valid, so that only what the op's past holds beyond it is to be looked at.
-func (g *Graph) checkOwnPast(o *Op) *Refusal {
+func (g *Graph) checkOwnPast(o *Op, roster *identity.Roster) *Refusal {
+	for _, key := range roster.Siblings(o.author.key) {
+		if a := g.authors[key]; a != nil {
+			for _, c := range a.chains {
+				if o.past.get(c) > 0 {
+					return refusef(ReasonForkedPast, "%v is of %v, at the place of the author", g.chains[c].ops[0].id, key)
+				}
+			}
+		}
+	}
 	if o.author.chains == nil {
 		return nil // the author's first op
 	}
 	var before *clock
 	prevChain, prevCount := o.chain, uint32(0)
-	if prev := o.prev[0]; prev != nil {
+	if prev := o.prev[0]; prev != nil && prev.author == o.author {
 		before = prev.past
 		prevChain, prevCount = prev.chain, prev.pos+1
 	}
@@ -236,41 +270,70 @@ func (g *Graph) checkEpoch(o *Op, epoch uint64) *Refusal {
 	return nil
 }
 
-// checkGrants is rule 9: the author is enrolled, and its role and grant allow every write.
-func checkGrants(roster *identity.Roster, s *Signed) *Refusal {
-	node := s.header.Author
-	if _, ok := roster.Author(node); !ok {
-		return refusef(ReasonNotEnrolled, "author %v", node)
+// checkStanding is rule 9: by the roster of its past the author is enrolled and not
+// revoked, may write all that the op writes, and stays within its quotas.
+func checkStanding(roster *identity.Roster, o *Op, s *Signed) *Refusal {
+	standing := roster.Standing(o.author.key)
+	if err := standing.Err(); err != nil {
+		return standingRefusal(err)
 	}
-	standing := roster.Standing(node)
 	for _, t := range s.transactions {
-		for i := range t {
-			var err error
-			if w := &t[i]; w.Kind == DeleteRange {
-				err = standing.MayWriteRange(w.Key, w.End)
-			} else {
-				err = standing.MayWrite(w.Key)
-			}
-			if err != nil {
-				return grantRefusal(err)
-			}
+		if err := mayWrite(standing, t); err != nil {
+			return standingRefusal(err)
+		}
+	}
+	if bytes, writes := standing.Quota(); bytes != 0 && o.bytes > bytes || writes != 0 && o.writes > writes {
+		return refusef(ReasonQuota, "%d bytes and %d writes, the quota is %d and %d (0 is none)", o.bytes, o.writes, bytes, writes)
+	}
+	if v := roster.Version(); v != version {
+		return refusef(ReasonNotVersion, "version %d, want %d", version, v)
+	}
+	return nil
+}
+
+// mayWrite returns why the transaction is not within role, grant and policy, nil if it is.
+func mayWrite(standing *identity.Standing, t Transaction) error {
+	for i := range t {
+		var err error
+		if w := &t[i]; w.Kind == DeleteRange {
+			err = standing.MayWriteRange(w.Key, w.End)
+		} else {
+			err = standing.MayWrite(w.Key)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func grantRefusal(err error) *Refusal {
+func standingRefusal(err error) *Refusal {
+	reason := ReasonGrant
 	switch {
-	case errors.Is(err, identity.ErrReader):
-		return &Refusal{Reason: ReasonReader, Detail: err}
 	case errors.Is(err, identity.ErrNotEnrolled):
-		return &Refusal{Reason: ReasonNotEnrolled, Detail: err}
+		reason = ReasonNotEnrolled
+	case errors.Is(err, identity.ErrRevoked):
+		reason = ReasonRevoked
+	case errors.Is(err, identity.ErrReader):
+		reason = ReasonReader
+	case errors.Is(err, identity.ErrLocal), errors.Is(err, identity.ErrOwned):
+		reason = ReasonPolicy
 	}
-	return &Refusal{Reason: ReasonGrant, Detail: err}
+	return &Refusal{Reason: reason, Detail: err}
 }
 
-// carried returns the statements of s as the roster takes them, o being its
-// place: without those that keep what is not in o's past.
+// rotatedFrom returns the key that the given one took over from, if by the
+// roster a rotation made it an author.
+func rotatedFrom(roster *identity.Roster, key identity.PublicKey) (from identity.PublicKey, ok bool) {
+	a, ok := roster.Author(key)
+	if !ok || a.From == nil {
+		return identity.PublicKey{}, false
+	}
+	return *a.From, true
+}
+
+// carried returns the statements of s as the roster takes them, o being where
+// s stands: without those that keep what is not in o's past.
 func (g *Graph) carried(o *Op, s *Signed) []identity.Carried {
 	var list []identity.Carried
 	for i, statement := range s.statements {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // A Chart is a DAG drawn with [Mesh.Draw].
@@ -16,7 +17,12 @@ type Chart struct {
 	m     *Mesh
 	ops   map[string]*dag.Signed
 	names map[dag.ID]string
+	lines int    // of the texts drawn so far
 	marks []mark // where names stand in the text
+
+	statements map[string]*identity.Statement
+	operators  map[string]operator
+	nodes      map[byte]*identity.PrivateKey // by letter, beside the authors that the mesh began with
 }
 
 // A mark is a name at a place in the text; columns are counted in bytes.
@@ -41,23 +47,70 @@ type mark struct {
 // transaction: key=value puts, -key deletes, -key..end deletes a range. There,
 // too, +epoch claims 1 + the greatest epoch of the past, +epoch=n that one, ^name takes that op
 // for prev and ^ alone takes none; otherwise prev is the author's op of greatest seq in the past.
+// And !name carries a statement.
+//
+// A line with an equals sign behind its first word makes a statement of that name:
+//
+//	Ann = admit admin /a/** /b/** nodes=2      an operator; Home is the founding one
+//	x = enrol Ann slot=0 rotations=2           a node, named by its letter from now on
+//	y = rotate x index=1                       and its key after a rotation
+//	R = revoke Ann keep=x1,b2                  or a node's enrolment (key=y: that key alone) or an invite
+//	N = narrow Ann writer /a/** nodes=1 keep=x1
+//	M = readmit supersedes=R,N
+//	P = policy /c/**=local /a/**:9=owned:Ann /pods/**=lww:Pod,v1 keep=x1
+//	I = invite writer /i/** host=b
+//	Ivy = redeem I
+//	Q = quota x bytes=100 writes=3             0, as without, is no bound
+//	V = version 1
+//	E = endorse R
+//
+// by=Ann issues it as that operator; otherwise it is a vote of the founder, with several
+// (by=root1) of another. after=name takes that statement for the one before in its
+// issuer's chain, which forks it.
 func (m *Mesh) Draw(text string) *Chart {
 	m.tb.Helper()
 	last := m.Enrolled[len(m.Enrolled)-1]
 	c := &Chart{
-		m:     m,
-		ops:   map[string]*dag.Signed{"G": last},
-		names: map[dag.ID]string{last.ID(): "G"},
+		m:          m,
+		ops:        map[string]*dag.Signed{"G": last},
+		names:      map[dag.ID]string{last.ID(): "G"},
+		statements: make(map[string]*identity.Statement),
+		operators:  map[string]operator{"Home": {m.Operator, m.OperatorKey()}},
+		nodes:      make(map[byte]*identity.PrivateKey),
 	}
-	for i, line := range strings.Split(text, "\n") {
+	c.Draw(text)
+	return c
+}
+
+// Draw goes on with the chart.
+func (c *Chart) Draw(text string) {
+	c.m.tb.Helper()
+	for line := range strings.SplitSeq(text, "\n") {
+		c.lines++
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
-		if err := c.line(i, line); err != nil {
-			m.tb.Fatalf("line %d of the chart, %q: %v", i+1, line, err)
+		var err error
+		if match := stated.FindStringSubmatch(line); match != nil {
+			err = c.state(match[1], match[2], match[3])
+		} else {
+			err = c.line(c.lines, line)
+		}
+		if err != nil {
+			c.m.tb.Fatalf("line %d of the chart, %q: %v", c.lines, line, err)
 		}
 	}
-	return c
+}
+
+// node returns the key of the node that a letter names, nil if there is none.
+func (c *Chart) node(letter byte) *identity.PrivateKey {
+	if key := c.nodes[letter]; key != nil {
+		return key
+	}
+	if i := int(letter) - 'a'; i >= 0 && i < c.m.Authors() {
+		return c.m.Node(i)
+	}
+	return nil
 }
 
 // step matches an op of a line: its name and what stands in braces.
@@ -127,8 +180,8 @@ func (c *Chart) step(number, from int, part string, parents []dag.ID) ([]dag.ID,
 	if c.ops[name] != nil {
 		return nil, fmt.Errorf("op %s is already drawn", name)
 	}
-	d := Draft{Author: int(name[0]) - 'a', Parents: parents}
-	if d.Author < 0 || d.Author >= c.m.Authors() {
+	d := Draft{Key: c.node(name[0]), Parents: parents}
+	if d.Key == nil {
 		return nil, fmt.Errorf("no author %c", name[0])
 	}
 	if match[4] >= 0 {
@@ -168,6 +221,12 @@ func (c *Chart) items(d *Draft, items []string) error {
 			}
 			id := prev.ID()
 			d.Prev = &id
+		case strings.HasPrefix(item, "!"):
+			statement := c.statements[item[1:]]
+			if statement == nil {
+				return fmt.Errorf("no statement %q so far", item[1:])
+			}
+			d.Statements = append(d.Statements, statement)
 		case strings.HasPrefix(item, "-"):
 			if key, end, ok := strings.Cut(item[1:], ".."); ok {
 				t = append(t, DeleteRange(key, end))
@@ -186,6 +245,26 @@ func (c *Chart) items(d *Draft, items []string) error {
 		d.Transactions = []dag.Transaction{t}
 	}
 	return nil
+}
+
+// Statement returns the statement of that name, or ends the test.
+func (c *Chart) Statement(name string) *identity.Statement {
+	c.m.tb.Helper()
+	s := c.statements[name]
+	if s == nil {
+		c.m.tb.Fatalf("no statement %q in the chart", name)
+	}
+	return s
+}
+
+// Key returns the key of the node that a letter names, or ends the test.
+func (c *Chart) Key(letter byte) identity.PublicKey {
+	c.m.tb.Helper()
+	key := c.node(letter)
+	if key == nil {
+		c.m.tb.Fatalf("no node %q in the chart", letter)
+	}
+	return key.Public()
 }
 
 // Signed returns the op of that name.

@@ -70,6 +70,11 @@ func (m *Mesh) Sign(d Draft) *dag.Signed {
 		m.tb.Fatalf("sign an op: %v", err)
 	}
 	m.made[s.ID()] = s.Header()
+	for _, statement := range d.Statements {
+		if c, ok := statement.Content.(identity.Rotate); ok && statement.Issuer == key.Public() {
+			m.rotating[s.ID()] = append(m.rotating[s.ID()], c)
+		}
+	}
 	return s
 }
 
@@ -84,22 +89,31 @@ func (m *Mesh) Header(id dag.ID) *dag.Header {
 }
 
 // latest returns the author's op of greatest seq among ids and their past, the
-// least of equals; nil if there is none. Where a parent is the author's own, it is that.
+// least of equals, or for a key that has none there the op that rotates to it. Where a parent is the author's own, it is that.
 func (m *Mesh) latest(author identity.PublicKey, ids []dag.ID) *dag.ID {
 	for _, id := range ids {
 		if m.Header(id).Author == author {
 			return &id
 		}
 	}
-	var latest *dag.ID
+	var latest, rotates *dag.ID
 	for id := range m.Past(ids...) {
 		h := m.made[id]
-		if h.Author != author {
+		if h.Author == author {
+			if latest == nil || h.Seq > m.made[*latest].Seq || h.Seq == m.made[*latest].Seq && id.Compare(*latest) < 0 {
+				latest = &id
+			}
 			continue
 		}
-		if latest == nil || h.Seq > m.made[*latest].Seq || h.Seq == m.made[*latest].Seq && id.Compare(*latest) < 0 {
-			latest = &id
+		// Of those that carry the rotation, one on each branch of the old key's chain goes.
+		for _, c := range m.rotating[id] {
+			if c.Key == author && (rotates == nil || h.Seq < m.made[*rotates].Seq || h.Seq == m.made[*rotates].Seq && id.Compare(*rotates) < 0) {
+				rotates = &id
+			}
 		}
+	}
+	if latest == nil {
+		return rotates
 	}
 	return latest
 }

@@ -24,9 +24,12 @@ type Member struct {
 
 // A Config says what a mesh has.
 type Config struct {
-	Name    string   // seeds the nonce and the keys; meshes of different names share nothing
-	Authors int      // nodes of the founding operator, which may write every key; at least 1
-	Members []Member // their nodes follow the Authors in number
+	Name      string   // seeds the nonce and the keys; meshes of different names share nothing
+	Authors   int      // nodes of the founding operator, which may write every key; at least 1
+	Rotations uint64   // how often each of those may rotate
+	Members   []Member // their nodes follow the Authors in number
+	Founders  int      // 0 is 1
+	Threshold uint64   // how many founders act as the root; 0 is 1
 }
 
 // A Mesh is a founded mesh. Author 0 made the founding op, which enrols all
@@ -38,11 +41,13 @@ type Mesh struct {
 	Graph    *dag.Graph    // holds Enrolled and whatever Add added
 	Operator identity.StatementID
 
-	tb     testing.TB
-	name   string
-	nodes  []*identity.PrivateKey
-	made   map[dag.ID]*dag.Header // every op ever made
-	issued map[identity.PublicKey]*identity.Statement
+	tb         testing.TB
+	name       string
+	nodes      []*identity.PrivateKey
+	made       map[dag.ID]*dag.Header // every op ever made
+	rotating   map[dag.ID][]identity.Rotate
+	issued     map[identity.PublicKey]*identity.Statement  // the last of each issuer
+	enrolments map[identity.PublicKey]identity.StatementID // of each key in an enrol or rotate
 }
 
 // New founds a mesh with so many authors, who may write every key.
@@ -55,20 +60,27 @@ func New(tb testing.TB, authors int) *Mesh {
 func NewMesh(tb testing.TB, cfg Config) *Mesh {
 	tb.Helper()
 	m := &Mesh{
-		Graph:  dag.NewGraph(),
-		tb:     tb,
-		name:   cfg.Name,
-		made:   make(map[dag.ID]*dag.Header),
-		issued: make(map[identity.PublicKey]*identity.Statement),
+		Graph:      dag.NewGraph(),
+		tb:         tb,
+		name:       cfg.Name,
+		made:       make(map[dag.ID]*dag.Header),
+		rotating:   make(map[dag.ID][]identity.Rotate),
+		issued:     make(map[identity.PublicKey]*identity.Statement),
+		enrolments: make(map[identity.PublicKey]identity.StatementID),
 	}
 	for i := range cfg.Authors + len(cfg.Members) {
 		m.nodes = append(m.nodes, m.Key(fmt.Sprintf("node %d", i)))
 	}
-	founder := m.Key("operator")
+	founder := m.FounderKey(0)
+	founders := []identity.PublicKey{founder.Public()}
+	for i := 1; i < cfg.Founders; i++ {
+		founders = append(founders, m.FounderKey(i).Public())
+	}
+	slices.SortFunc(founders, identity.PublicKey.Compare)
 	found := m.State(founder, nil, identity.Found{
 		Nonce:     sha256.Sum256([]byte("dagtest nonce " + cfg.Name)),
-		Threshold: 1,
-		Founders:  []identity.PublicKey{founder.Public()},
+		Threshold: max(cfg.Threshold, 1),
+		Founders:  founders,
 	})
 	statements := []*identity.Statement{
 		found,
@@ -92,14 +104,14 @@ func NewMesh(tb testing.TB, cfg Config) *Mesh {
 		statements = nil
 	}
 	for slot := range cfg.Authors {
-		statements = append(statements, m.enrol(founder, mesh, where, admit.ID(), slot, slot))
+		statements = append(statements, m.enrol(founder, mesh, where, admit.ID(), slot, slot, cfg.Rotations))
 		carry(dag.MaxStatements)
 	}
 	for i, member := range cfg.Members {
 		operator := m.Key(fmt.Sprintf("operator %d", i))
 		carry(dag.MaxStatements - 1)
 		admit := m.admit(founder, mesh, fmt.Sprintf("member %d", i), operator, member.Role, member.Patterns, 1)
-		statements = append(statements, admit, m.enrol(operator, mesh, where, admit.ID(), 0, cfg.Authors+i))
+		statements = append(statements, admit, m.enrol(operator, mesh, where, admit.ID(), 0, cfg.Authors+i, 0))
 		carry(dag.MaxStatements)
 	}
 	carry(1)
@@ -115,12 +127,13 @@ func (m *Mesh) admit(founder *identity.PrivateKey, mesh *[32]byte, name string, 
 	return m.State(founder, mesh, identity.Admit{Name: name, Keys: []identity.PublicKey{operator.Public()}, Grant: grant})
 }
 
-func (m *Mesh) enrol(operator *identity.PrivateKey, mesh *[32]byte, where [32]byte, id identity.StatementID, slot, node int) *identity.Statement {
-	return m.StateAs(id, operator, mesh, identity.Enrol{
-		Slot:    uint64(slot),
-		Node:    m.nodes[node].Public(),
-		Consent: identity.SignConsent(where, id, uint64(slot), m.nodes[node]),
-	})
+func (m *Mesh) enrol(operator *identity.PrivateKey, mesh *[32]byte, where [32]byte, id identity.StatementID, slot, node int, rotations uint64) *identity.Statement {
+	return m.Issue(operator, identity.Statement{Mesh: mesh, As: &id, Content: identity.Enrol{
+		Slot:      uint64(slot),
+		Node:      m.nodes[node].Public(),
+		Rotations: rotations,
+		Consent:   identity.SignConsent(where, id, uint64(slot), m.nodes[node]),
+	}})
 }
 
 // carry adds an op of author 0 with the statements.
@@ -153,30 +166,64 @@ func (m *Mesh) Authors() int { return len(m.nodes) }
 // OperatorKey returns the founding operator's private key.
 func (m *Mesh) OperatorKey() *identity.PrivateKey { return m.Key("operator") }
 
-// State makes the next statement of the issuer, as a founder; mesh is nil for the founding op.
+// FounderKey returns a founder's private key; that of founder 0 is OperatorKey.
+func (m *Mesh) FounderKey(founder int) *identity.PrivateKey {
+	if founder == 0 {
+		return m.OperatorKey()
+	}
+	return m.Key(fmt.Sprintf("founder %d", founder))
+}
+
+// State makes the next statement of an issuer who speaks as no operator, such
+// as a founder; mesh is nil for the founding op.
 func (m *Mesh) State(issuer *identity.PrivateKey, mesh *[32]byte, content identity.Content) *identity.Statement {
 	m.tb.Helper()
-	return m.state(identity.Statement{Mesh: mesh, Content: content}, issuer)
+	return m.Issue(issuer, identity.Statement{Mesh: mesh, Content: content})
 }
 
-// StateAs is [Mesh.State] as an operator.
+// StateAs is [Mesh.State] for an issuer who speaks as an operator.
 func (m *Mesh) StateAs(operator identity.StatementID, issuer *identity.PrivateKey, mesh *[32]byte, content identity.Content) *identity.Statement {
 	m.tb.Helper()
-	return m.state(identity.Statement{Mesh: mesh, As: &operator, Content: content}, issuer)
+	return m.Issue(issuer, identity.Statement{Mesh: mesh, As: &operator, Content: content})
 }
 
-func (m *Mesh) state(draft identity.Statement, issuer *identity.PrivateKey) *identity.Statement {
+// Issue completes the draft of a statement and signs it with the issuer's key:
+// as mesh it takes the mesh's, if there is one, and as seq and prev, unless
+// there is a seq, what follows the issuer's last statement.
+func (m *Mesh) Issue(issuer *identity.PrivateKey, draft identity.Statement) *identity.Statement {
 	m.tb.Helper()
-	draft.Issuer, draft.Seq = issuer.Public(), 1
-	if last := m.issued[issuer.Public()]; last != nil {
-		id := last.ID()
-		draft.Seq, draft.Prev = last.Seq+1, &id
+	draft.Issuer = issuer.Public()
+	if m.Founding != nil && draft.Mesh == nil {
+		mesh := [32]byte(m.Founding.ID())
+		draft.Mesh = &mesh
 	}
-	s, err := identity.SignStatement(draft, issuer)
+	if draft.Seq == 0 {
+		draft.Seq = 1
+		if last := m.issued[draft.Issuer]; last != nil {
+			id := last.ID()
+			draft.Seq, draft.Prev = last.Seq+1, &id
+		}
+	}
+	var s *identity.Statement
+	var err error
+	switch draft.Content.(type) {
+	case identity.Redeem:
+		s, err = identity.SignTicketStatement(draft, issuer)
+	case identity.Rotate:
+		s, err = identity.SignRotation(draft, issuer)
+	default:
+		s, err = identity.SignStatement(draft, issuer)
+	}
 	if err != nil {
 		m.tb.Fatalf("sign a statement: %v", err)
 	}
-	m.issued[issuer.Public()] = s
+	m.issued[draft.Issuer] = s
+	switch c := draft.Content.(type) {
+	case identity.Enrol:
+		m.enrolments[c.Node] = s.ID()
+	case identity.Rotate:
+		m.enrolments[c.Key] = c.Enrolment
+	}
 	return s
 }
 

@@ -1,0 +1,51 @@
+package dag
+
+import "github.com/causeway-sync/causeway/identity"
+
+// A Judgement says which transactions of an op count, by a roster: which are
+// void and which are not (docs/roster.md sections 5 and 7). It is a small
+// value, fit to be made for each op.
+type Judgement struct {
+	standing *identity.Standing
+	operator identity.StatementID // whose node the author is
+}
+
+// Judge returns what o is worth by the roster of all that was delivered, o
+// among it. It is a pure function of the two: who asks, and when, does not matter.
+func Judge(r *identity.Roster, o *Op) Judgement {
+	j := Judgement{standing: r.StandingAt(o.author.key, o)}
+	if a, ok := r.Author(o.author.key); ok {
+		j.operator = a.Operator
+	}
+	return j
+}
+
+// Void returns why the transaction, one of the op's, does not count, nil if it
+// does. The error matches identity.ErrNotEnrolled, ErrRevoked, ErrReader,
+// ErrOutsideGrant, ErrLocal or ErrOwned, or [ErrForm]. A transaction that does not
+// count is void whole. Void allocates nothing for one that counts.
+func (j Judgement) Void(t Transaction) error {
+	if err := mayWrite(j.standing, t); err != nil {
+		return err
+	}
+	for i := range t {
+		if w := &t[i]; w.Kind == Replace {
+			if rule, ok := j.standing.Rule(w.Key); ok && rule.Form != nil {
+				if err := CheckForm(rule.Form, w.Key, w.Value); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Passes reports whether a delete of a range, in a transaction of the op's that
+// counts, passes over the key: it is local, or another operator's.
+func (j Judgement) Passes(key []byte) bool {
+	rule, ok := j.standing.Rule(key)
+	if !ok {
+		return false
+	}
+	return rule.Mode == identity.ModeLocal || rule.Mode == identity.ModeOwned && *rule.Owner != j.operator
+}
