@@ -12,6 +12,10 @@ import (
 // version is the version of the format that this package reads and writes.
 const version = 0
 
+// Version is the version of the format that [Sign] makes ops in. Where
+// [identity.Roster.Version] says another, this build can make none that is valid.
+const Version = version
+
 // headerFields is the number of elements of an encoded header. Other versions
 // may have another, up to maxHeaderFields, so that they are refused for what
 // they are.
