@@ -26,6 +26,7 @@ var errDenied = errors.New("denied")
 
 func (denied) MayWrite([]byte) error              { return errDenied }
 func (denied) MayWriteRange([]byte, []byte) error { return errDenied }
+func (denied) CheckValue([]byte, []byte) error    { return nil }
 
 // TestErrors checks the code and the text of every error that a client's
 // request can meet: both are part of the protocol.
@@ -133,7 +134,7 @@ func TestPermissionDenied(t *testing.T) {
 	s := newSite(t)
 	s.auth = denied{}
 	_, err := s.kv.Put(testContext(t), &pb.PutRequest{Key: []byte("a")})
-	if got := status.Convert(err); got.Code() != codes.PermissionDenied || got.Message() != "etcdserver: permission denied" {
+	if got := status.Convert(err); got.Code() != codes.PermissionDenied || got.Message() != "etcdserver: permission denied: denied" {
 		t.Errorf("Put = %v, want PermissionDenied with etcd's text", err)
 	}
 }

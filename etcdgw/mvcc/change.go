@@ -3,6 +3,7 @@ package mvcc
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
@@ -13,7 +14,7 @@ import (
 // and from which it can be replayed. Its fields may be read, not modified.
 type Change struct {
 	Revision int64  // the revision it made, 0 if none
-	Number   uint64 // dense from 1 over the changes that have writes, 0 if it has none
+	Number   uint64 // dense from 1 over the changes that have replicated writes, 0 if it has none
 	Writes   []Write
 	Grant    Grant // zero if none was granted
 	Revoke   int64 // lease that ended, 0 if none
@@ -30,10 +31,15 @@ type Grant struct{ ID, TTL int64 }
 type Write struct {
 	Kind  dag.WriteKind // Replace, DeleteObserved or DeleteRange
 	Key   []byte
-	End   []byte // of a DeleteRange: as docs/op.md section 5
+	End   []byte // of a DeleteRange: as docs/op.md section 5. It deletes either replicated keys or local ones
 	Value []byte // of a Replace
 	Lease int64  // of a Replace, 0 if none
-	Birth Birth  // not of a DeleteRange
+	Birth Birth  // not of a DeleteRange, nor of a local key
+	// Prev is the record of the log with the key's previous write, 0 if there is
+	// none. Not of a DeleteRange, nor of a local key.
+	Prev dag.Index
+	// Local says that the keys are this node's own: the write is in no operation.
+	Local bool
 }
 
 // Birth names the write that created the life of a key that a write continues
@@ -42,7 +48,7 @@ type Birth struct {
 	Number    uint64  // the change, if it was made here: 0 otherwise
 	Operation *dag.ID // the operation, if it was made elsewhere
 	Tx        uint32  // the transaction of Operation
-	Index     uint32  // the write of the change or transaction
+	Index     uint32  // the replicated write of the change, or the write of the transaction
 }
 
 // Size estimates the bytes of the change as a transaction of an operation,
@@ -50,10 +56,16 @@ type Birth struct {
 func (c *Change) Size() int {
 	n := 0
 	for i := range c.Writes {
-		w := &c.Writes[i]
-		n += writeOverhead + len(w.Key) + len(w.End) + len(w.Value)
+		if w := &c.Writes[i]; !w.Local {
+			n += writeOverhead + len(w.Key) + len(w.End) + len(w.Value)
+		}
 	}
 	return n
+}
+
+// replicates reports whether a write is for other nodes too.
+func (c *Change) replicates() bool {
+	return slices.ContainsFunc(c.Writes, func(w Write) bool { return !w.Local })
 }
 
 // The encoding of a change (docs/view.md, "Changes"): integers are unsigned
@@ -61,6 +73,9 @@ func (c *Change) Size() int {
 const (
 	changeOfData  = 0
 	changeOfAlarm = 1
+
+	// localWrite is added to the kind of a write of a local key.
+	localWrite = 0x10
 
 	birthSelf      = 0
 	birthChange    = 1
@@ -93,7 +108,11 @@ func (c AlarmChange) append(b []byte) []byte {
 }
 
 func (w *Write) append(b []byte) []byte {
-	b = append(b, byte(w.Kind))
+	kind := byte(w.Kind)
+	if w.Local {
+		kind |= localWrite
+	}
+	b = append(b, kind)
 	b = appendBytes(b, w.Key)
 	switch w.Kind {
 	case dag.DeleteRange:
@@ -102,6 +121,10 @@ func (w *Write) append(b []byte) []byte {
 		b = appendBytes(b, w.Value)
 		b = binary.AppendUvarint(b, uint64(w.Lease))
 	}
+	if w.Local {
+		return b
+	}
+	b = binary.AppendUvarint(b, uint64(w.Prev))
 	switch {
 	case w.Birth.Operation != nil:
 		b = append(b, birthOperation)
@@ -156,7 +179,7 @@ func DecodeChange(b []byte) (*Change, error) {
 		return nil, d.err
 	case len(d.rest) > 0:
 		d.fail("trailing bytes")
-	case (c.Number > 0) != (n > 0), (c.Revision > 0) != (n > 0):
+	case (c.Number > 0) != c.replicates(), (c.Revision > 0) != (n > 0):
 		d.fail("revision, number and writes disagree")
 	case (c.Grant.ID == 0) != (c.Grant.TTL == 0):
 		d.fail("grant")
@@ -247,7 +270,8 @@ func (d *changeDecoder) bytes() []byte {
 }
 
 func (d *changeDecoder) write(w *Write) {
-	w.Kind, w.Key = dag.WriteKind(d.byte()), d.bytes()
+	kind := d.byte()
+	w.Kind, w.Local, w.Key = dag.WriteKind(kind&^localWrite), kind&localWrite != 0, d.bytes()
 	switch w.Kind {
 	case dag.DeleteRange:
 		if w.End = d.bytes(); len(w.End) > 0 && string(w.Key) >= string(w.End) {
@@ -263,6 +287,10 @@ func (d *changeDecoder) write(w *Write) {
 	if len(w.Key) == 0 {
 		d.fail("empty key")
 	}
+	if w.Local {
+		return
+	}
+	w.Prev = dag.Index(d.int())
 	switch d.byte() {
 	case birthSelf:
 		return

@@ -66,7 +66,7 @@ func (v *View) prune(n int) {
 		v.history.forget(x.prev)
 		x.prev = nil
 		if it := x.item; x.tombstone() && it.newest == x {
-			v.history.forget(x)
+			it.kept = true
 			v.forget(it)
 		}
 		base := v.history.base

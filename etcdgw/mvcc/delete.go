@@ -6,22 +6,48 @@ import (
 )
 
 func (v *View) evaluateDelete(e *execution, r *pb.DeleteRangeRequest, auth Authorizer) (*pb.DeleteRangeResponse, error) {
-	b := budget{auth: auth}
+	b := budget{v: v, auth: auth}
 	if err := v.checkDelete(r, &b); err != nil {
 		return nil, err
 	}
 	return e.evaluateDelete(r, auth), nil
 }
 
-// checkDelete checks a delete against the head before anything is applied.
+// checkDelete checks a delete against the head before anything is applied. A
+// range that goes with one write passes over what the node may not delete, at
+// other nodes; here the request fails.
 func (v *View) checkDelete(r *pb.DeleteRangeRequest, b *budget) error {
-	if !single(r.RangeEnd) && b.wholeRange(r.Key, r.RangeEnd) {
-		return b.allow(len(r.Key) + len(r.RangeEnd))
+	items := v.visibleIn(r.Key, r.RangeEnd)
+	if single(r.RangeEnd) {
+		for _, it := range items {
+			return b.key(it.key(), 0)
+		}
+		return nil
 	}
-	for _, it := range v.visibleIn(r.Key, r.RangeEnd) {
-		if err := b.key(it.key, 0); err != nil {
+	whole := b.wholeRange(r.Key, r.RangeEnd)
+	local := false
+	for _, it := range items {
+		var err error
+		switch {
+		case it.local:
+			local = true
+		case whole:
+			err = b.mayWrite(it.key())
+		default:
+			err = b.key(it.key(), 0)
+		}
+		if err != nil {
 			return err
 		}
+	}
+	size := len(r.Key) + len(r.RangeEnd)
+	if whole {
+		if err := b.allow(size); err != nil {
+			return err
+		}
+	}
+	if local {
+		return b.allow(size)
 	}
 	return nil
 }
@@ -51,7 +77,7 @@ func (v *View) visibleSpan(s span) []*item {
 }
 
 // evaluateDelete applies a delete that was checked: of a range with one write
-// if that is allowed, else key by key.
+// if that is allowed, else key by key. Of local keys it always is.
 func (e *execution) evaluateDelete(r *pb.DeleteRangeRequest, auth Authorizer) *pb.DeleteRangeResponse {
 	resp := &pb.DeleteRangeResponse{Header: &pb.ResponseHeader{}}
 	items := e.v.visibleIn(r.Key, r.RangeEnd)
@@ -61,17 +87,39 @@ func (e *execution) evaluateDelete(r *pb.DeleteRangeRequest, auth Authorizer) *p
 			resp.PrevKvs[i] = &it.visible().kv
 		}
 	}
-	b := budget{auth: auth}
-	switch {
-	case len(items) == 0:
-	case !single(r.RangeEnd) && b.wholeRange(r.Key, r.RangeEnd):
-		e.deleteSpan(r.Key, upper(r.RangeEnd), items)
-	default:
-		for _, it := range items {
-			e.delete(it)
-		}
-	}
 	resp.Deleted = int64(len(items))
+	if !single(r.RangeEnd) {
+		b := budget{v: e.v, auth: auth}
+		for _, local := range [...]bool{false, true} {
+			of := ofNamespace(items, local)
+			switch {
+			case len(of) == 0:
+			case local || b.wholeRange(r.Key, r.RangeEnd):
+				e.deleteSpan(r.Key, upper(r.RangeEnd), of, local)
+			default:
+				e.deleteEach(of)
+			}
+		}
+	} else {
+		e.deleteEach(items)
+	}
 	resp.Header.Revision = e.revision()
 	return resp
+}
+
+func (e *execution) deleteEach(items []*item) {
+	for _, it := range items {
+		e.delete(it)
+	}
+}
+
+// ofNamespace returns those of items, which are visible, that show a value of the namespace.
+func ofNamespace(items []*item, local bool) []*item {
+	of := make([]*item, 0, len(items))
+	for _, it := range items {
+		if it.local == local {
+			of = append(of, it)
+		}
+	}
+	return of
 }

@@ -11,6 +11,8 @@ var (
 	// ErrUnknownRequest says that Evaluate was given a message it does not know.
 	ErrUnknownRequest = errors.New("mvcc: unknown request")
 
+	errTrail = errors.New("malformed trail")
+
 	// ErrWatchNotFound says that the stream has no watch of that ID.
 	ErrWatchNotFound = errors.New("mvcc: watcher does not exist")
 	// ErrStreamClosed says that the watch stream was closed.

@@ -6,18 +6,27 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/causeway-sync/causeway/dag"
 )
 
-// Authorizer says what this node may write, by the roster at the head.
+// Authorizer says what this node may write, by the roster that the view was
+// given last. Of an error that is a gRPC status the client is told that; of any
+// other the text, as the reason, with a code that fits.
 type Authorizer interface {
-	// MayWrite returns nil if the node may write key.
+	// MayWrite returns nil if the node may write key, which is not local. The
+	// code is PermissionDenied.
 	MayWrite(key []byte) error
-	// MayWriteRange returns nil if the node may write every key from key on that
-	// is less than end, an empty end meaning no upper bound, with one write.
+	// MayWriteRange returns nil if the node may delete every key from key on that
+	// is less than end, an empty end meaning no upper bound, with one write:
+	// whatever it may not write itself such a write passes over.
 	MayWriteRange(key, end []byte) error
+	// CheckValue returns nil if value is of the form that policy demands of key.
+	// The code is InvalidArgument.
+	CheckValue(key, value []byte) error
 }
 
 // Evaluate evaluates a request at the head and applies what it does. The
@@ -27,10 +36,11 @@ type Authorizer interface {
 // the revision set in its header. The change is nil if nothing changed. A nil
 // auth allows everything; now moves leases only.
 //
-// An error is one of package rpctypes, or ErrUnknownRequest, and means that
+// An error is a status as etcd's, or ErrUnknownRequest, and means that
 // nothing was applied. Besides etcd's own reasons, ErrGRPCRequestTooLarge says
-// that no operation could carry the change, and ErrGRPCPermissionDenied that
-// auth refuses it. The error of a guard is passed on. What alarms or the quota
+// that no operation could carry the change, and statuses with the codes
+// PermissionDenied and InvalidArgument, and the reason in the text, that auth
+// refuses a write or a value. The error of a guard is passed on. What alarms or the quota
 // do not admit fails with ErrGRPCCorrupt or ErrGRPCNoSpace, before any other
 // reason; to raise the alarm of a full quota is left to the caller.
 func (v *View) Evaluate(req proto.Message, auth Authorizer, now time.Time) (proto.Message, *Change, error) {
@@ -77,10 +87,11 @@ func (v *View) Evaluate(req proto.Message, auth Authorizer, now time.Time) (prot
 
 // execution applies the writes of one change at revision rev.
 type execution struct {
-	v      *View
-	rev    int64
-	change *Change
-	origin *origin
+	v          *View
+	rev        int64
+	change     *Change
+	origin     *origin // of the replicated writes, nil before the first
+	replicated uint32  // how many there are
 }
 
 // record returns the change, made if need be.
@@ -94,20 +105,29 @@ func (e *execution) record() *Change {
 // begin returns the change with room for another write.
 func (e *execution) begin() *Write {
 	c := e.record()
-	if e.origin == nil {
-		e.origin = &origin{number: e.v.number + 1}
-		if c.Writes == nil {
-			c.Writes = c.one[:0]
-		}
+	if c.Writes == nil {
+		c.Writes = c.one[:0]
 	}
 	c.Writes = append(c.Writes, Write{})
 	return &c.Writes[len(c.Writes)-1]
 }
 
+// replicate returns the name of the next replicated write.
+func (e *execution) replicate() write {
+	if e.origin == nil {
+		e.origin = &origin{number: e.v.number + 1}
+	}
+	e.replicated++
+	return write{origin: e.origin, index: e.replicated - 1}
+}
+
+// wrote reports whether there is a write.
+func (e *execution) wrote() bool { return e.change != nil && len(e.change.Writes) > 0 }
+
 // revision returns the revision that the execution sees: the one it makes, if
 // it has written, or the head's.
 func (e *execution) revision() int64 {
-	if e.origin != nil {
+	if e.wrote() {
 		return e.rev
 	}
 	return e.rev - 1
@@ -115,11 +135,13 @@ func (e *execution) revision() int64 {
 
 // finish moves the head and returns the change, nil if there is none.
 func (e *execution) finish() *Change {
+	v := e.v
+	if e.wrote() {
+		v.head, e.change.Revision = e.rev, e.rev
+	}
 	if e.origin != nil {
-		v := e.v
-		v.head, v.number = e.rev, e.origin.number
+		v.number, e.change.Number = e.origin.number, e.origin.number
 		v.unsealed = append(v.unsealed, e.origin)
-		e.change.Revision, e.change.Number = v.head, v.number
 	}
 	return e.change
 }
@@ -142,35 +164,45 @@ func birthOf(it *item) Birth {
 func (e *execution) put(key, value []byte, lease int64) {
 	w := e.begin()
 	v := e.v
-	self := write{origin: e.origin, index: uint32(len(e.change.Writes) - 1)}
 	v.mu.Lock()
 	it := v.intern(key)
-	if it.visible() != nil {
-		self.birth = it.front.birth
-		w.Birth = birthOf(it)
-	} else {
-		self.birth = incarnation{self.origin, self.index}
+	w.Kind, w.Key, w.Value, w.Lease = dag.Replace, it.key(), value, lease
+	if w.Local = v.namespace(it); !w.Local {
+		self := e.replicate()
+		if it.front.origin != nil {
+			self.birth = it.front.birth
+			w.Birth = birthOf(it)
+		} else {
+			self.birth = incarnation{self.origin, self.index}
+		}
+		it.front, it.hidden = self, nil
+		w.Prev = it.trail.own(v.record, self.origin)
 	}
-	w.Kind, w.Key, w.Value, w.Lease = dag.Replace, it.key, value, lease
 	v.setValue(it, e.rev, value, lease)
-	it.front, it.hidden = self, nil
 	v.mu.Unlock()
 }
 
 // delete deletes one visible key.
 func (e *execution) delete(it *item) {
 	w := e.begin()
-	w.Kind, w.Key, w.Birth = dag.DeleteObserved, it.key, birthOf(it)
+	w.Kind, w.Key, w.Local = dag.DeleteObserved, it.key(), it.local
+	if !w.Local {
+		w.Birth, w.Prev = birthOf(it), it.trail.own(e.v.record, e.replicate().origin)
+	}
 	e.v.mu.Lock()
-	e.v.setAbsent(it, e.rev)
+	e.v.remove(it, e.rev)
 	e.v.mu.Unlock()
 }
 
-// deleteSpan deletes items, all that are visible in [key, end), with one write;
+// deleteSpan deletes items, all of the namespace that are visible in [key, end), with one write;
 // an empty end means no upper bound.
-func (e *execution) deleteSpan(key, end []byte, items []*item) {
+func (e *execution) deleteSpan(key, end []byte, items []*item, local bool) {
 	w := e.begin()
-	w.Kind, w.Key, w.End = dag.DeleteRange, key, end
+	w.Kind, w.Key, w.End, w.Local = dag.DeleteRange, key, end, local
+	if !local {
+		s := span{key: text(key), end: text(end), open: len(end) == 0}
+		e.v.noteRanges(e.replicate().origin, []span{s}, false)
+	}
 	e.absent(items)
 }
 
@@ -180,7 +212,7 @@ func (e *execution) absent(items []*item) {
 		n := min(len(items), chunkKeys)
 		e.v.mu.Lock()
 		for _, it := range items[:n] {
-			e.v.setAbsent(it, e.rev)
+			e.v.remove(it, e.rev)
 		}
 		e.v.mu.Unlock()
 		items = items[n:]
@@ -190,6 +222,7 @@ func (e *execution) absent(items []*item) {
 // budget checks, before anything is applied, that a change is allowed and fits
 // into an operation.
 type budget struct {
+	v      *View
 	auth   Authorizer
 	writes int
 	bytes  int
@@ -205,15 +238,45 @@ func (b *budget) allow(size int) error {
 	return nil
 }
 
+// put checks a put.
+func (b *budget) put(key, value []byte) error {
+	if err := b.key(key, len(value)); err != nil || b.auth == nil {
+		return err
+	}
+	if err := b.auth.CheckValue(key, value); err != nil {
+		return refusal(codes.InvalidArgument, "etcdserver: value refused: ", err)
+	}
+	return nil
+}
+
 // key checks a write of key with size bytes of value.
 func (b *budget) key(key []byte, size int) error {
 	if len(key) > dag.MaxKey {
 		return rpctypes.ErrGRPCRequestTooLarge // no operation could carry it
 	}
-	if b.auth != nil && b.auth.MayWrite(key) != nil {
-		return rpctypes.ErrGRPCPermissionDenied
+	if err := b.mayWrite(key); err != nil {
+		return err
 	}
 	return b.allow(len(key) + size)
+}
+
+// mayWrite returns nil if the node may write key. Local keys are nobody else's business.
+func (b *budget) mayWrite(key []byte) error {
+	if b.auth == nil || b.v.verdicts.isLocal(key) {
+		return nil
+	}
+	if err := b.auth.MayWrite(key); err != nil {
+		return refusal(codes.PermissionDenied, "etcdserver: permission denied: ", err)
+	}
+	return nil
+}
+
+// refusal returns err if it is a status, else one with the code and the texts.
+func refusal(code codes.Code, text string, err error) error {
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
+	return status.Error(code, text+err.Error())
 }
 
 // wholeRange reports whether [key, end) may be deleted with one write.

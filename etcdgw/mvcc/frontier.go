@@ -24,9 +24,11 @@ type touch struct {
 }
 
 // ApplyRemote applies transaction tx of op at the head and returns its
-// revision, 0 if no key has got another visible put or become absent.
+// revision, 0 if no key has got another visible put or become absent, as where the
+// roster says that the transaction is void.
 // Everything in the past of op, and the transactions of op before tx, must have
-// been applied, and nothing local may be unsealed. Keys and values are copied.
+// been applied, what the roster says of them by [View.Turn], and nothing local may be unsealed.
+// Keys and values are copied.
 func (v *View) ApplyRemote(op *dag.Op, tx uint32, t dag.Transaction) int64 {
 	if len(v.unsealed) > 0 {
 		panic(fmt.Sprintf("mvcc: operation %s applied over %d unsealed changes", op.ID(), len(v.unsealed)))
@@ -34,21 +36,30 @@ func (v *View) ApplyRemote(op *dag.Op, tx uint32, t dag.Transaction) int64 {
 	r := remote{v: v, origin: &origin{op: op, tx: tx}}
 	v.stamp++
 	skip, ranges := undone(t)
+	void := v.verdicts.void(op, t)
+	if ranges.tree != nil {
+		v.noteRanges(r.origin, ranges.spans(), void)
+	}
 	if v.sweep.op != op {
 		v.sweep = sweep{op: op}
 	}
-	ranges.each(r.endRange)
+	if !void {
+		ranges.each(r.endRange)
+	}
 	for i := range t {
 		w := &t[i]
-		switch {
-		case skip != nil && skip[i]:
-		case w.Kind == dag.Replace:
-			r.put(uint32(i), w)
-		case w.Kind == dag.DeleteObserved || w.Kind == dag.DeleteFinal:
-			if it := v.keys[string(w.Key)]; it != nil && it.visible() != nil {
+		if w.Kind == dag.DeleteRange {
+			continue
+		}
+		it := v.keys[string(w.Key)]
+		if !void && (skip == nil || !skip[i]) {
+			if w.Kind == dag.Replace {
+				it = r.put(it, uint32(i), w)
+			} else if it != nil && it.front.origin != nil {
 				r.end(r.touch(it))
 			}
 		}
+		v.trace(it, w.Key, r.origin)
 	}
 	return r.finish()
 }
@@ -63,7 +74,8 @@ type sweep struct {
 	puts *btree.BTreeG[entry] // by the operation since done is not empty; nil if none
 }
 
-// endRange removes the puts of s that the operation has in its past.
+// endRange removes the puts of s that the operation has in its past. What it
+// passes over is another operator's, or shows a local value.
 func (r *remote) endRange(s span) {
 	v := r.v
 	var own []entry
@@ -77,17 +89,21 @@ func (r *remote) endRange(s span) {
 		})
 		for _, e := range own {
 			w.puts.Delete(e)
-			if e.item.visible() != nil {
-				r.end(r.touch(e.item))
-			}
+			r.endUnlessPassed(e.item)
 		}
 	}
 	for _, gap := range v.sweep.done.gaps(s) {
 		for _, it := range v.visibleSpan(gap) {
-			r.end(r.touch(it))
+			r.endUnlessPassed(it)
 		}
 	}
 	v.sweep.done.add(s)
+}
+
+func (r *remote) endUnlessPassed(it *item) {
+	if it.front.origin != nil && !it.local && !r.v.verdicts.passes(r.origin.op, it.key()) {
+		r.end(r.touch(it))
+	}
 }
 
 // undone finds the writes of single keys that a later write of the transaction
@@ -138,11 +154,11 @@ func (r *remote) touch(it *item) *touch {
 	} else {
 		v.touched = append(v.touched, touch{})
 	}
-	it.stamp, it.touch = v.stamp, n
+	it.stamp, it.touch = v.stamp, int32(n)
 	t := &v.touched[n]
 	t.item, t.before = it, it.front
-	if x := it.visible(); x != nil {
-		t.puts = append(t.puts[:0], livePut{it.front, x.kv.Value})
+	if value, ok := it.replicated(); ok {
+		t.puts = append(t.puts[:0], livePut{it.front, value})
 		t.puts = append(t.puts, it.hidden...)
 	} else {
 		t.puts = t.puts[:0]
@@ -164,10 +180,10 @@ func (r *remote) end(t *touch) {
 	t.puts = kept
 }
 
-// put is write index, a replace.
-func (r *remote) put(index uint32, w *dag.Write) {
+// put is write index, a replace of the key of it, which is nil if it has no
+// item so far. It returns the item.
+func (r *remote) put(it *item, index uint32, w *dag.Write) *item {
 	v := r.v
-	it := v.keys[string(w.Key)]
 	if it == nil {
 		v.mu.Lock()
 		it = v.intern(bytes.Clone(w.Key))
@@ -183,6 +199,7 @@ func (r *remote) put(index uint32, w *dag.Write) {
 	birth := r.incarnation(index, &w.Incarnation, t.before.birth)
 	r.end(t)
 	t.puts = append(t.puts, livePut{write{r.origin, index, birth}, bytes.Clone(w.Value)})
+	return it
 }
 
 // incarnation returns what in, a reference of the operation's, names. It shares
@@ -247,21 +264,41 @@ func (r *remote) finish() int64 {
 func (v *View) settle(t *touch, rev int64) bool {
 	it, puts := t.item, t.puts
 	defer func() { clear(t.puts); t.item, t.before = nil, write{} }()
-	if len(puts) == 0 {
-		v.setAbsent(it, rev) // it was visible: only then are puts ended
-		return true
+	v.namespace(it)
+	return v.replicate(it, greatestFirst(puts), rev)
+}
+
+// replicate makes puts the live ones of it, the greatest first, and reports
+// whether it shows another put, or none, at revision rev. Called with mu held.
+func (v *View) replicate(it *item, puts []livePut, rev int64) bool {
+	before := it.front
+	if it.front, it.hidden = (write{}), nil; len(puts) > 0 {
+		it.front, it.hidden = puts[0].write, append(it.hidden, puts[1:]...)
 	}
+	switch {
+	case it.local:
+		if it.other = nil; len(puts) > 0 {
+			it.other = &aside{value: puts[0].value}
+		}
+		return false
+	case before.is(&it.front):
+		return false
+	case len(puts) == 0:
+		v.setAbsent(it, rev)
+	default:
+		v.setValue(it, rev, puts[0].value, 0)
+	}
+	return true
+}
+
+// greatestFirst moves the greatest put to the front.
+func greatestFirst(puts []livePut) []livePut {
 	for i := 1; i < len(puts); i++ {
 		if puts[0].compare(&puts[i]) < 0 {
 			puts[0], puts[i] = puts[i], puts[0]
 		}
 	}
-	it.front, it.hidden = puts[0].write, append([]livePut(nil), puts[1:]...)
-	if t.before.origin == it.front.origin && t.before.index == it.front.index {
-		return false
-	}
-	v.setValue(it, rev, puts[0].value, 0)
-	return true
+	return puts
 }
 
 // compare orders puts as docs/op.md section 5 does.
@@ -269,8 +306,18 @@ func (p *livePut) compare(q *livePut) int {
 	return dag.CompareWrites(p.origin.op, p.origin.tx, p.index, q.origin.op, q.origin.tx, q.index)
 }
 
-// forget removes a key that is absent at every revision. Called with mu held.
+// forget removes it if nothing is left of it but a tombstone that is no longer in
+// history; its trail stays. Called with mu held.
 func (v *View) forget(it *item) {
+	switch {
+	case it.other != nil || it.newest.present() != nil:
+		return
+	case it.newest != nil && !it.kept:
+		return
+	case it.newest != nil:
+		v.history.forget(it.newest)
+	}
 	delete(v.keys, it.name)
 	v.tree.Delete(entry{name: it.name})
+	v.bury(it)
 }

@@ -21,7 +21,7 @@ func (s *lessor) attachedKeys(id int64) [][]byte {
 	items := s.attached(id)
 	keys := make([][]byte, len(items))
 	for i, it := range items {
-		keys[i] = it.key
+		keys[i] = it.key()
 	}
 	return keys
 }

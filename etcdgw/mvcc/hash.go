@@ -17,8 +17,8 @@ type stateHash struct {
 	sum      [32]byte
 }
 
-// StateHash returns the hash of the published replicated keys and values
-// (docs/view.md, "State hash"): it is equal on nodes that show the same. It is
+// StateHash returns the hash of the published keys and values that are not local
+// (docs/view.md, "State hash"): it is equal on nodes that show the same of those. It is
 // computed when asked for, once per revision, and costs a pass over all values.
 // Any goroutine may call it.
 func (v *View) StateHash() [32]byte {
@@ -38,8 +38,10 @@ func (v *View) StateHash() [32]byte {
 	}
 	// The background context never ends, so neither does the scan early.
 	_ = s.scan(context.Background(), span{open: true}, s.revision, func(x *version) bool {
-		write(x.kv.Key)
-		write(x.kv.Value)
+		if !x.local {
+			write(x.kv.Key)
+			write(x.kv.Value)
+		}
 		return true
 	})
 	v.hash.revision = s.revision

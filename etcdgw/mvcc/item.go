@@ -9,28 +9,40 @@ import (
 	"github.com/causeway-sync/causeway/dag"
 )
 
-// item is one key: its versions, newest first, and the replicated puts that
-// make its newest visible value.
+// item is one key: its versions, newest first, and what decides which value it
+// shows. A key has two namespaces (docs/view.md, "Local keys"): it shows one,
+// and other is the value of the other one.
 type item struct {
-	key  []byte // never changes; kv.Key of all versions
-	name string // the same bytes
-	// newest is the latest version; nil only before the first is added.
+	name string // never changes
+	// newest is the latest version; nil only while none has been added.
 	newest *version
-	// front is the writer of the visible value; meaningless while absent.
+	// front is the writer of the replicated value, shown or not; zero while there is none.
 	front write
 	// hidden are the other live puts, concurrent with front and less than it.
 	hidden []livePut
+	// other is the value that is not shown; nil if there is none.
+	other *aside
+	trail trail
 	// stamp counts the remote transaction that touched the key last, and touch
 	// is its index among the keys touched.
 	stamp uint64
-	touch int
+	touch int32
+	// local says that the local namespace is shown, if anything is.
+	local bool
+	// kept says that the newest version, a tombstone, is no longer in history: the item
+	// is there for other.
+	kept bool
 }
+
+// key returns the item's name as the bytes that all its versions share.
+func (it *item) key() []byte { return unsafe.Slice(unsafe.StringData(it.name), len(it.name)) }
 
 // version is one version of one key. Only prev is ever changed, to cut history.
 type version struct {
-	kv   mvccpb.KeyValue // Version 0: a tombstone, with key and mod revision only
-	item *item
-	prev *version // the version before, nil if none or compacted
+	kv    mvccpb.KeyValue // Version 0: a tombstone, with key and mod revision only
+	item  *item
+	prev  *version // the version before, nil if none or compacted
+	local bool     // of the local namespace
 }
 
 func (x *version) tombstone() bool { return x.kv.Version == 0 }
@@ -83,6 +95,15 @@ type write struct {
 	origin *origin
 	index  uint32
 	birth  incarnation // the write that created the key's life
+}
+
+// is reports whether w and x name the same write, or none.
+func (w *write) is(x *write) bool {
+	a, b := w.origin, x.origin
+	if a == b || a == nil || b == nil {
+		return a == b && w.index == x.index
+	}
+	return a.number == b.number && a.op == b.op && a.tx == b.tx && w.index == x.index
 }
 
 // incarnation names the write that created a key's life.

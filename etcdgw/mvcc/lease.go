@@ -2,6 +2,7 @@ package mvcc
 
 import (
 	"bytes"
+	"cmp"
 	"container/heap"
 	"math/rand/v2"
 	"slices"
@@ -146,7 +147,7 @@ func (s *lessor) attached(id int64) []*item {
 	for it := range l.keys {
 		items = append(items, it)
 	}
-	slices.SortFunc(items, func(a, b *item) int { return bytes.Compare(a.key, b.key) })
+	slices.SortFunc(items, func(a, b *item) int { return cmp.Compare(a.name, b.name) })
 	return items
 }
 
@@ -172,9 +173,9 @@ func (v *View) evaluateRevoke(e *execution, r *pb.LeaseRevokeRequest, auth Autho
 		return nil, rpctypes.ErrGRPCLeaseNotFound
 	}
 	items := v.leases.attached(r.ID)
-	b := budget{auth: auth}
+	b := budget{v: v, auth: auth}
 	for _, it := range items {
-		if err := b.key(it.key, 0); err != nil {
+		if err := b.key(it.key(), 0); err != nil {
 			return nil, err
 		}
 	}
@@ -194,9 +195,9 @@ func (v *View) evaluateExpire(e *execution, r *ExpireRequest, auth Authorizer, n
 		return &pb.LeaseRevokeResponse{Header: &pb.ResponseHeader{Revision: v.head}}, nil
 	}
 	var items []*item
-	b, all := budget{auth: auth}, true
+	b, all := budget{v: v, auth: auth}, true
 	for _, it := range v.leases.attached(r.ID) {
-		switch b.key(it.key, 0) {
+		switch b.key(it.key(), 0) {
 		case nil:
 			items = append(items, it)
 		case rpctypes.ErrGRPCRequestTooLarge:
@@ -280,7 +281,7 @@ func (v *View) LeaseTimeToLive(id int64, keys bool, now time.Time) (LeaseStatus,
 	}
 	st.Keys = make([][]byte, 0, len(found))
 	for it := range found {
-		st.Keys = append(st.Keys, it.key)
+		st.Keys = append(st.Keys, it.key())
 	}
 	slices.SortFunc(st.Keys, bytes.Compare)
 	return st, nil

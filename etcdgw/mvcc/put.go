@@ -6,7 +6,7 @@ import (
 )
 
 func (v *View) evaluatePut(e *execution, r *pb.PutRequest, auth Authorizer) (*pb.PutResponse, error) {
-	b := budget{auth: auth}
+	b := budget{v: v, auth: auth}
 	if err := v.checkPut(r, &b); err != nil {
 		return nil, err
 	}
@@ -19,17 +19,17 @@ func (v *View) checkPut(r *pb.PutRequest, b *budget) error {
 	if r.Lease != 0 && !v.leases.granted(r.Lease) {
 		return rpctypes.ErrGRPCLeaseNotFound
 	}
-	size := len(r.Value)
+	value := r.Value
 	if r.IgnoreValue || r.IgnoreLease {
 		old := v.visible(r.Key)
 		if old == nil {
 			return rpctypes.ErrGRPCKeyNotFound
 		}
 		if r.IgnoreValue {
-			size = len(old.kv.Value)
+			value = old.kv.Value
 		}
 	}
-	return b.key(r.Key, size)
+	return b.put(r.Key, value)
 }
 
 // visible returns the value of key at the head, nil if it is absent. For the writer.

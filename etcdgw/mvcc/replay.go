@@ -10,17 +10,17 @@ import (
 )
 
 // Replay applies a change that Evaluate made on the same state before, with the
-// same outcome: revision, number and births are checked. The error is
+// same outcome: revision, number, births, trails and what is local are checked. The error is
 // ErrReplay, after which the view must not be used.
 func (v *View) Replay(ch *Change) error {
 	e := execution{v: v, rev: v.head + 1}
 	if n := len(ch.Writes); n > 1 {
 		e.record().Writes = make([]Write, 0, n)
 	}
-	if (ch.Number == 0) != (len(ch.Writes) == 0) {
-		return fmt.Errorf("%w: change %d has %d writes", ErrReplay, ch.Number, len(ch.Writes))
+	if (ch.Number != 0) != ch.replicates() || (ch.Revision != 0) != (len(ch.Writes) > 0) {
+		return fmt.Errorf("%w: change %d with revision %d has %d writes", ErrReplay, ch.Number, ch.Revision, len(ch.Writes))
 	}
-	if ch.Number != 0 && (ch.Number != v.number+1 || ch.Revision != e.rev) {
+	if ch.Number != 0 && ch.Number != v.number+1 || ch.Revision != 0 && ch.Revision != e.rev {
 		return fmt.Errorf("%w: change %d with revision %d, want change %d with revision %d", ErrReplay, ch.Number, ch.Revision, v.number+1, e.rev)
 	}
 	if ch.Grant.ID != 0 {
@@ -33,8 +33,13 @@ func (v *View) Replay(ch *Change) error {
 		if err := v.replayWrite(&e, &ch.Writes[i]); err != nil {
 			return fmt.Errorf("%w: revision %d, write %d: %s", ErrReplay, ch.Revision, i, err)
 		}
-		if !sameBirth(&e.change.Writes[i], &ch.Writes[i]) {
-			return fmt.Errorf("%w: revision %d, write %d: another life of %q", ErrReplay, ch.Revision, i, ch.Writes[i].Key)
+		switch got, want := &e.change.Writes[i], &ch.Writes[i]; {
+		case got.Local != want.Local:
+			return fmt.Errorf("%w: revision %d, write %d: policy of %q", ErrReplay, ch.Revision, i, want.Key)
+		case got.Prev != want.Prev:
+			return fmt.Errorf("%w: revision %d, write %d: %q was last written in record %d, recorded %d", ErrReplay, ch.Revision, i, want.Key, got.Prev, want.Prev)
+		case !sameBirth(got, want):
+			return fmt.Errorf("%w: revision %d, write %d: another life of %q", ErrReplay, ch.Revision, i, want.Key)
 		}
 	}
 	if ch.Revoke != 0 {
@@ -73,11 +78,11 @@ func (v *View) replayWrite(e *execution, w *Write) error {
 		}
 		e.delete(it)
 	case dag.DeleteRange:
-		items := v.visibleSpan(span{text(w.Key), text(w.End), len(w.End) == 0})
+		items := ofNamespace(v.visibleSpan(span{text(w.Key), text(w.End), len(w.End) == 0}), w.Local)
 		if len(items) == 0 {
 			return fmt.Errorf("delete of an empty range from %q", w.Key)
 		}
-		e.deleteSpan(w.Key, w.End, items)
+		e.deleteSpan(w.Key, w.End, items, w.Local)
 	default:
 		return fmt.Errorf("kind of write %d", w.Kind)
 	}

@@ -7,19 +7,23 @@ import (
 	"github.com/causeway-sync/causeway/dag"
 )
 
-// Transaction returns ch as a transaction of an own operation whose first
+// Transaction returns the replicated writes of ch as a transaction of an own operation whose first
 // transaction is the change numbered first; ch.Number ≥ first. It works on a
 // decoded change too, and gives the same result as often as it is asked, as
 // long as the changes below first are sealed. It may be called by any
 // goroutine. The result shares its keys and values with ch.
 func (v *View) Transaction(ch *Change, first uint64) dag.Transaction {
-	t := make(dag.Transaction, len(ch.Writes))
+	t := make(dag.Transaction, 0, len(ch.Writes))
 	for i := range ch.Writes {
 		w := &ch.Writes[i]
-		t[i] = dag.Write{Kind: w.Kind, Key: w.Key, End: w.End, Value: w.Value, Leased: w.Lease != 0}
-		if w.Kind != dag.DeleteRange {
-			t[i].Incarnation = v.incarnation(w.Birth, ch.Number, uint32(i), first)
+		if w.Local {
+			continue
 		}
+		out := dag.Write{Kind: w.Kind, Key: w.Key, End: w.End, Value: w.Value, Leased: w.Lease != 0}
+		if w.Kind != dag.DeleteRange {
+			out.Incarnation = v.incarnation(w.Birth, ch.Number, uint32(len(t)), first)
+		}
+		t = append(t, out)
 	}
 	return t
 }

@@ -130,3 +130,10 @@ func (ss *spanSet) each(fn func(span)) {
 		ss.tree.Scan(func(x span) bool { fn(x); return true })
 	}
 }
+
+// spans returns the spans in order.
+func (ss *spanSet) spans() []span {
+	var out []span
+	ss.each(func(x span) { out = append(out, x) })
+	return out
+}

@@ -101,7 +101,7 @@ func (v *View) evaluateTxn(e *execution, r *pb.TxnRequest, auth Authorizer) (*pb
 	if err != nil {
 		return nil, err
 	}
-	if err := v.checkBranch(&s, b, &budget{auth: auth}); err != nil {
+	if err := v.checkBranch(&s, b, &budget{v: v, auth: auth}); err != nil {
 		return nil, err
 	}
 	resp, err := e.branch(ctx, b, auth)

@@ -7,6 +7,7 @@ import (
 	"github.com/tidwall/btree"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // Config configures a [View].
@@ -70,6 +71,12 @@ type View struct {
 	renumbered    bool   // a window was opened since the last Publish
 	touched       []touch
 	sweep         sweep
+	verdicts      verdicts
+	roster        *identity.Roster // that verdicts are of; nil before the first
+	record        dag.Index        // that the writes which follow are in
+	received      []byte           // the trail of what ApplyRemote applied in record
+	dead          *btree.BTreeG[deadKey]
+	ranges        []rangeDelete // in the order of the log
 }
 
 // New returns an empty view at revision cfg.Base.
@@ -82,6 +89,7 @@ func New(cfg Config) *View {
 		pins:      make(map[int64]int),
 		quota:     cfg.Quota,
 		alarms:    make(map[Alarm]struct{}),
+		dead:      newDeadKeys(),
 		head:      base,
 		published: base,
 	}
@@ -159,17 +167,18 @@ func (v *View) Publish() {
 func (v *View) intern(key []byte) *item {
 	it := v.keys[string(key)]
 	if it == nil {
-		it = &item{key: key, name: text(key)}
+		it = &item{name: text(key)}
 		v.keys[it.name] = it
 		v.tree.Set(entry{it.name, it})
+		v.revive(it)
 	}
 	return it
 }
 
 // setValue makes value the visible one of it at revision rev. Called with mu held.
 func (v *View) setValue(it *item, rev int64, value []byte, lease int64) {
-	x := &version{item: it, prev: it.newest}
-	x.kv.Key, x.kv.Value = it.key, value
+	x := &version{item: it, prev: it.newest, local: it.local}
+	x.kv.Key, x.kv.Value = it.key(), value
 	x.kv.ModRevision, x.kv.Lease = rev, lease
 	if old := it.visible(); old != nil {
 		x.kv.CreateRevision, x.kv.Version = old.kv.CreateRevision, old.kv.Version+1
@@ -179,23 +188,32 @@ func (v *View) setValue(it *item, rev int64, value []byte, lease int64) {
 		}
 	} else {
 		x.kv.CreateRevision, x.kv.Version = rev, 1
-		v.bytes += int64(len(it.key) + len(value))
+		v.bytes += int64(len(it.name) + len(value))
 		v.live.Set(entry{it.name, it})
 	}
 	v.leases.attach(lease, it)
-	it.newest = x
+	it.newest, it.kept = x, false
 	v.history.append(x)
 }
 
-// setAbsent makes it, which is visible, absent at revision rev. Called with mu held.
+// remove makes it, which is visible, absent at revision rev, by a write of this
+// node. Called with mu held.
+func (v *View) remove(it *item, rev int64) {
+	if !it.local {
+		it.front, it.hidden = write{}, nil
+	}
+	v.setAbsent(it, rev)
+}
+
+// setAbsent adds a tombstone to it, which is visible, at revision rev. Called with mu held.
 func (v *View) setAbsent(it *item, rev int64) {
 	old := it.visible()
-	x := &version{item: it, prev: it.newest}
-	x.kv.Key, x.kv.ModRevision = it.key, rev
-	v.bytes -= int64(len(it.key) + len(old.kv.Value))
+	x := &version{item: it, prev: it.newest, local: it.local}
+	x.kv.Key, x.kv.ModRevision = it.key(), rev
+	v.bytes -= int64(len(it.name) + len(old.kv.Value))
 	v.live.Delete(entry{it.name, it})
 	v.leases.detach(old.kv.Lease, it)
-	it.newest, it.front, it.hidden = x, write{}, nil
+	it.newest = x
 	v.history.append(x)
 }
 

@@ -59,9 +59,9 @@ func TestAllOrNothing(t *testing.T) {
 		auth Authorizer
 		want error
 	}{
-		"permission":                 {op(put("b/1", "")), narrow("a/"), rpctypes.ErrGRPCPermissionDenied},
-		"permission, nested":         {nested(op(put("b/1", ""))), narrow("a/"), rpctypes.ErrGRPCPermissionDenied},
-		"permission for a range":     {drop("a/", "b/2"), narrow("a/"), rpctypes.ErrGRPCPermissionDenied},
+		"permission":                 {op(put("b/1", "")), narrow("a/"), errRefused},
+		"permission, nested":         {nested(op(put("b/1", ""))), narrow("a/"), errRefused},
+		"permission for a range":     {drop("a/", "b/2"), narrow("a/"), errRefused},
 		"lease":                      {op(leased("a/2", 5)), nil, rpctypes.ErrGRPCLeaseNotFound},
 		"ignore_value":               {op(&pb.PutRequest{Key: []byte("x"), IgnoreValue: true}), nil, rpctypes.ErrGRPCKeyNotFound},
 		"lease before ignore_value":  {op(&pb.PutRequest{Key: []byte("x"), IgnoreValue: true, Lease: 5}), nil, rpctypes.ErrGRPCLeaseNotFound},
@@ -75,7 +75,7 @@ func TestAllOrNothing(t *testing.T) {
 		must[*pb.PutResponse](t, v, put("a/1", "old"))
 		must[*pb.PutResponse](t, v, put("b/1", "old"))
 		_, ch, err := v.Evaluate(&pb.TxnRequest{Success: []*pb.RequestOp{ok, c.op}}, c.auth, testNow)
-		if err != c.want || ch != nil {
+		if !errors.Is(err, c.want) || ch != nil {
 			t.Errorf("%s: Evaluate() = %v, %v, want %v", name, ch, err, c.want)
 		}
 		v.Publish()

@@ -55,8 +55,8 @@ func (v *View) OpenWindow(base int64) {
 // renumber gives the visible value of it revision rev. Called with mu held.
 func (v *View) renumber(it *item, rev int64) {
 	old := it.visible()
-	x := &version{item: it, prev: it.newest}
-	x.kv.Key, x.kv.Value, x.kv.Lease = it.key, old.kv.Value, old.kv.Lease
+	x := &version{item: it, prev: it.newest, local: it.local}
+	x.kv.Key, x.kv.Value, x.kv.Lease = it.key(), old.kv.Value, old.kv.Lease
 	x.kv.CreateRevision, x.kv.ModRevision, x.kv.Version = rev, rev, 1
 	it.newest = x
 	v.history.append(x)

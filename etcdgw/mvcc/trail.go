@@ -1,0 +1,144 @@
+package mvcc
+
+import (
+	"encoding/binary"
+	"sort"
+	"strings"
+
+	"github.com/tidwall/btree"
+
+	"github.com/causeway-sync/causeway/dag"
+)
+
+// trail is where a key's replicated writes are in the log, void ones and deletes
+// included, as far as memory has it (docs/view.md, "The trail"). The zero value
+// is that of a key never written.
+type trail struct {
+	at   dag.Index  // the record of the last write, 0 if there is none
+	tip  *origin    // a write that no other has in its past; nil if there is none
+	tips *[]*origin // the others such; nil if there are none, nearly always
+}
+
+// own adds a write of this node, which has all before in its past. It returns
+// the record of the write before.
+func (t *trail) own(at dag.Index, o *origin) (prev dag.Index) {
+	prev = t.at
+	*t = trail{at: at, tip: o}
+	return prev
+}
+
+// received adds a write of a received operation. It returns the record of the
+// write before, and whether all before are in the past of this one.
+func (t *trail) received(at dag.Index, o *origin) (prev dag.Index, past bool) {
+	prev, t.at = t.at, at
+	if t.tip == nil || o.follows(t.tip) {
+		t.tip = o
+		if t.tips == nil {
+			return prev, true
+		}
+	}
+	var rest []*origin // the tips beside t.tip
+	if t.tip != o {
+		rest = append(rest, o)
+	}
+	if t.tips != nil {
+		for _, x := range *t.tips {
+			if !o.follows(x) {
+				rest = append(rest, x)
+			}
+		}
+	}
+	if t.tips = nil; len(rest) > 0 {
+		t.tips = &rest
+	}
+	return prev, t.tip == o && t.tips == nil
+}
+
+// follows reports whether x is of the past of o's operation, or of that itself.
+func (o *origin) follows(x *origin) bool { return o.op == x.op || o.op.InPast(x.op) }
+
+// deadKey is the trail of a key that has no item.
+type deadKey struct {
+	name  string
+	trail trail
+}
+
+func newDeadKeys() *btree.BTreeG[deadKey] {
+	return btree.NewBTreeGOptions(func(a, b deadKey) bool { return a.name < b.name }, btree.Options{NoLocks: true})
+}
+
+// Record says in which record of the log the writes that follow are, or will
+// be. Records are numbered from 1, upwards. The writer calls it before it evaluates, replays or
+// applies what the record holds.
+func (v *View) Record(at dag.Index) { v.record, v.received = at, v.received[:0] }
+
+// Trail returns the trail of the writes that ApplyRemote has applied since
+// Record, void ones too, as the log keeps it beside a received operation
+// (docs/view.md, "The trail"). It is valid until the next call of Record. A
+// replay compares it with what the record says.
+func (v *View) Trail() []byte { return v.received }
+
+// trace adds a write of a received operation to the trail of key, whose item is
+// it, nil if it has none.
+func (v *View) trace(it *item, key []byte, o *origin) {
+	var prev dag.Index
+	var past bool
+	if it != nil {
+		prev, past = it.trail.received(v.record, o)
+	} else {
+		d, ok := v.dead.Get(deadKey{name: text(key)})
+		if !ok {
+			d.name = string(key)
+		}
+		prev, past = d.trail.received(v.record, o)
+		v.dead.Set(d)
+	}
+	link := uint64(prev) << 1
+	if past {
+		link |= 1
+	}
+	v.received = binary.AppendUvarint(v.received, link)
+}
+
+// revive gives a new item the trail its key has.
+func (v *View) revive(it *item) {
+	if v.dead.Len() > 0 {
+		d, _ := v.dead.Delete(deadKey{name: it.name})
+		it.trail = d.trail
+	}
+}
+
+// bury keeps the trail of an item that is forgotten. The item's name may be part of
+// a whole request.
+func (v *View) bury(it *item) {
+	if it.trail.tip != nil {
+		v.dead.Set(deadKey{strings.Clone(it.name), it.trail})
+	}
+}
+
+// rangeDelete is what one transaction deleted by range.
+type rangeDelete struct {
+	at     dag.Index
+	origin *origin
+	spans  []span // in order; neither overlap nor touch
+	void   bool
+}
+
+func (d *rangeDelete) contains(name string) bool {
+	i := sort.Search(len(d.spans), func(i int) bool { return d.spans[i].key > name })
+	return i > 0 && d.spans[i-1].contains(name)
+}
+
+// noteRanges remembers what a transaction deletes by range: spans, as a set has them.
+func (v *View) noteRanges(o *origin, spans []span, void bool) {
+	for i := range spans { // they may be part of a whole request
+		spans[i].key, spans[i].end = strings.Clone(spans[i].key), strings.Clone(spans[i].end)
+	}
+	v.ranges = append(v.ranges, rangeDelete{v.record, o, spans, void})
+}
+
+// rangesSince returns the range deletes of record at and those after it.
+func (v *View) rangesSince(at dag.Index) []rangeDelete {
+	i := sort.Search(len(v.ranges), func(i int) bool { return v.ranges[i].at >= at })
+	return v.ranges[i:]
+}
