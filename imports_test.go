@@ -45,6 +45,7 @@ var graph = map[string][]string{
 
 	"node/commit": {"dag", "etcdgw/mvcc", "identity", "identity/dagcbor"},
 	"node/p2p":    {"dag", "dag/reconcile", "identity", "identity/dagcbor"},
+	"node/verify": {"dag", "dag/leveldb", "identity", "node/commit"},
 	"node/admin":  {"dag", "identity"},
 	"node": {
 		"dag", "dag/leveldb", "etcdgw", "etcdgw/auth", "etcdgw/etcdsnap", "etcdgw/mvcc", "identity", "identity/dagcbor",

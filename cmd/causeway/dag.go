@@ -16,7 +16,7 @@ func newDAG(std stdio) *cobra.Command {
 	c := group("dag", "Look at the operations a node holds",
 		`Dag shows the signed operations that the running node holds: its heads, the
 latest ones, and what one of them writes.`)
-	c.AddCommand(newDAGHeads(std), newDAGLog(std), newDAGShow(std))
+	c.AddCommand(newDAGHeads(std), newDAGLog(std), newDAGShow(std), newDAGVerify(std))
 	return c
 }
 

@@ -1,0 +1,70 @@
+package commit
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/etcdgw/mvcc"
+	"github.com/causeway-sync/causeway/identity"
+)
+
+// Offline is a log that was replayed to be looked at. Nothing is written, and
+// there is no goroutine behind it. Its methods are safe for concurrent use.
+type Offline struct{ p *Pipeline }
+
+// OpenOffline replays a store's log as [Open] does, for a node whose key is self. The
+// store must stay open as long as the result is used; nothing is appended to it.
+// Errors: ErrForeignMesh, ErrReplay, and what the store returns.
+func OpenOffline(store dag.Store, mesh dag.ID, self identity.PublicKey) (*Offline, error) {
+	p := &Pipeline{
+		cfg:      Config{Store: store, Mesh: mesh, Metrics: NewMetrics(nil)},
+		log:      slog.New(slog.DiscardHandler),
+		store:    store,
+		graph:    dag.NewGraphOf(mesh),
+		view:     mvcc.New(mvcc.Config{Base: 1}),
+		self:     self,
+		readyCh:  make(chan struct{}),
+		stopped:  make(chan struct{}),
+		appended: make(chan struct{}),
+		met:      make(map[identity.PublicKey]bool),
+	}
+	close(p.stopped)
+	if err := p.replay(); err != nil {
+		return nil, err
+	}
+	return &Offline{p}, nil
+}
+
+// Graph returns the graph of all operations in the log.
+func (o *Offline) Graph() *dag.Graph { return o.p.graph }
+
+// View returns the view at the end of the log.
+func (o *Offline) View() *mvcc.View { return o.p.view }
+
+// Fetch returns an operation's block and body, see [Pipeline.Fetch]. One that is
+// in the log but not where its index says is a *[dag.CorruptError].
+func (o *Offline) Fetch(id dag.ID) (block, body []byte, err error) {
+	block, body, err = o.p.Fetch(id)
+	if errors.Is(err, ErrStopped) { // it waits for an op that is not in the log yet
+		return nil, nil, &dag.CorruptError{Key: "op " + id.String(), Offset: -1, Err: errors.New("not indexed")}
+	}
+	return block, body, err
+}
+
+// RecordBlock returns the block of the operation that a record of the log
+// holds, nil if it holds none. It is a part of the record's payload.
+func RecordBlock(rec dag.Record) ([]byte, error) {
+	switch rec.Kind {
+	case recordSeal:
+		s, err := decodeSeal(rec.Payload)
+		return s.block, err
+	case recordOp:
+		o, err := decodeOp(rec.Payload)
+		return o.block, err
+	}
+	if len(rec.Ops) > 0 {
+		return nil, errors.New("commit: a record without an operation names one")
+	}
+	return nil, nil
+}

@@ -1,0 +1,170 @@
+package verify
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/causeway-sync/causeway/dag"
+)
+
+// everyKeys is how many keys lie between two reports of progress.
+const everyKeys = 1024
+
+// values computes every key's value by the definition of docs/op.md section 5,
+// and compares the hash of all with the replayed view's.
+func (c *check) values(log *replayed) error {
+	keys := log.writes.sorted()
+	shown := make(map[dag.ID][]shownKey) // by the operation that wrote it
+	for i, key := range keys {
+		if i%everyKeys == 0 {
+			if err := c.ctx.Err(); err != nil {
+				return err
+			}
+			c.progress(StepValues, uint64(i), uint64(len(keys)))
+		}
+		if w := log.writes.value(key); w != nil {
+			shown[w.op.ID()] = append(shown[w.op.ID()], shownKey{key, w.tx, w.index})
+		}
+	}
+	values := make(map[string][]byte)
+	for id, written := range shown {
+		signed, what, err := readOp(log, id)
+		if err != nil {
+			return c.damage(StepValues, err)
+		}
+		if what != "" {
+			return c.found(StepValues, "operation "+id.String(), what)
+		}
+		for _, k := range written {
+			values[k.key] = signed.Transactions()[k.tx][k.index].Value
+		}
+	}
+	sum := stateHash(values)
+	c.report.Keys, c.report.StateHash = len(values), "state:"+hex.EncodeToString(sum[:])
+	view := log.View()
+	if got := view.StateHash(); got != sum {
+		return c.found(StepValues, "view", fmt.Sprintf(
+			"the replayed view has %d keys and hash state:%x, the operations make %d keys and hash state:%x",
+			view.Stats().Keys, got, len(values), sum))
+	}
+	return nil
+}
+
+// A shownKey is a key and the write of an operation that gives it its value.
+type shownKey struct {
+	key       string
+	tx, index uint32
+}
+
+// stateHash is the state hash of docs/view.md.
+func stateHash(values map[string][]byte) [32]byte {
+	h := sha256.New()
+	h.Write([]byte("causeway-state-v0\x00"))
+	var length [binary.MaxVarintLen64]byte
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		h.Write(binary.AppendUvarint(length[:0], uint64(len(key))))
+		h.Write([]byte(key))
+		h.Write(binary.AppendUvarint(length[:0], uint64(len(values[key]))))
+		h.Write(values[key])
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+// A write is one write of an operation, by its place.
+type write struct {
+	op        *dag.Op
+	tx, index uint32
+	put       bool
+}
+
+// past reports whether w is in the past of v: an earlier index of the same
+// operation counts as past.
+func (w *write) past(v *write) bool {
+	if w.op == v.op {
+		return dag.CompareWrites(w.op, w.tx, w.index, v.op, v.tx, v.index) < 0
+	}
+	return v.op.InPast(w.op)
+}
+
+// writes are the writes of a set of operations.
+type writes struct {
+	keys   map[string][]write // of single keys, in the order they were added
+	ranges []rangeDelete
+	live   []int // indexes of ranges that may hold the next key asked for
+	next   int   // the first of ranges that begins behind it
+}
+
+// A rangeDelete deletes the keys from key up to end, to the last if end is empty.
+type rangeDelete struct {
+	write
+	key, end string
+}
+
+func newWrites() *writes { return &writes{keys: make(map[string][]write)} }
+
+// add adds the writes of an operation, whose past must have been added.
+func (s *writes) add(op *dag.Op, transactions []dag.Transaction) {
+	for tx, t := range transactions {
+		for i := range t {
+			w := write{op: op, tx: uint32(tx), index: uint32(i), put: t[i].Kind == dag.Replace}
+			if t[i].Kind == dag.DeleteRange {
+				s.ranges = append(s.ranges, rangeDelete{w, string(t[i].Key), string(t[i].End)})
+				continue
+			}
+			key := string(t[i].Key)
+			s.keys[key] = append(s.keys[key], w)
+		}
+	}
+}
+
+// sorted returns the keys that anything was put at or deleted from by name, in
+// order. After it nothing is added, and value is asked in this order.
+func (s *writes) sorted() []string {
+	slices.SortStableFunc(s.ranges, func(a, b rangeDelete) int {
+		switch {
+		case a.key < b.key:
+			return -1
+		case a.key > b.key:
+			return 1
+		}
+		return 0
+	})
+	return slices.Sorted(maps.Keys(s.keys))
+}
+
+// value returns the write that gives key its value, nil if it is absent: of the
+// puts that no other put and no delete of the key has in its past, the greatest.
+func (s *writes) value(key string) *write {
+	var left []*write // puts with none of the writes so far behind them
+	end := func(w *write) {
+		left = slices.DeleteFunc(left, func(p *write) bool { return p.past(w) })
+	}
+	list := s.keys[key]
+	for i := range list { // each after its past
+		w := &list[i]
+		end(w)
+		if w.put {
+			left = append(left, w)
+		}
+	}
+	for ; s.next < len(s.ranges) && s.ranges[s.next].key <= key; s.next++ {
+		s.live = append(s.live, s.next)
+	}
+	s.live = slices.DeleteFunc(s.live, func(i int) bool { return s.ranges[i].end != "" && s.ranges[i].end <= key })
+	for _, i := range s.live {
+		if len(left) == 0 {
+			return nil
+		}
+		end(&s.ranges[i].write)
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return slices.MaxFunc(left, func(a, b *write) int {
+		return dag.CompareWrites(a.op, a.tx, a.index, b.op, b.tx, b.index)
+	})
+}
