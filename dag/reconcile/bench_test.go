@@ -32,7 +32,7 @@ func largeGraph(b *testing.B) *replica {
 				parents[0] = last[author]
 			}
 			if peer := (i * 7) % benchAuthors; i%10 == 0 && last[peer] != nil {
-				parents = reduce(append(parents, last[peer]))
+				parents = dag.HeadsOf(append(parents, last[peer]))
 			}
 			last[author] = r.mustAdd(r.signAt(author, last[author], parents, 16))
 		}
@@ -50,38 +50,17 @@ func BenchmarkSummary(b *testing.B) {
 	all := r.graph.Since(nil)
 	for _, moved := range []int{0, 2, benchAuthors} {
 		b.Run(fmt.Sprintf("moved=%d", moved), func(b *testing.B) {
-			anchor := reduce(all[:len(all)-moved])
+			anchor := dag.HeadsOf(all[:len(all)-moved])
 			var frame []byte
 			b.ReportAllocs()
 			for b.Loop() {
-				frame = stateOf(r.graph).summary(r.m.id, purposeOpen, anchor).encode()
+				sum, _, _ := stateOf(r.graph).summary(salt{}, r.m.id, purposeOpen, anchor)
+				frame = sum.encode()
 			}
 			b.ReportMetric(float64(len(frame)), "summary-B")
 			b.ReportMetric(float64(len(anchor)), "anchor-ops")
 		})
 	}
-}
-
-// BenchmarkTwoAuthors prints the size of a summary of two sites that both
-// wrote since they last met: both heads in the anchor, both authors moved.
-func BenchmarkTwoAuthors(b *testing.B) {
-	x, y, _ := scenario(b, 1000, 0)
-	if err := (&exchange{a: x, b: y}).run(); err != nil {
-		b.Fatal(err)
-	}
-	x.write(0, 1)
-	x.write(1, 1)
-	var frame []byte
-	for b.Loop() {
-		s, err := New(x, Config{Mesh: x.m.id, Anchor: x.anchors[y]})
-		if err != nil {
-			b.Fatal(err)
-		}
-		if frame, _, err = s.Next(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(len(frame)), "summary-B")
 }
 
 // BenchmarkLacks measures finding what a peer lacks in a graph of 100,000 ops.
@@ -90,15 +69,15 @@ func BenchmarkLacks(b *testing.B) {
 	all := r.graph.Since(nil)
 	for _, n := range []int{0, 10, 1000, len(all)} {
 		b.Run(fmt.Sprintf("ops=%d", n), func(b *testing.B) {
-			s := &summary{mesh: r.m.id}
-			for _, op := range reduce(all[:len(all)-n]) {
-				s.tips = append(s.tips, tip{author: op.Author(), seq: op.Seq(), id: op.ID()})
+			st := &statement{summary: new(summary)}
+			for _, op := range dag.HeadsOf(all[:len(all)-n]) {
+				st.vector = append(st.vector, tip{ref: salt{}.ref(op)})
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				ops, err := lacks(r.graph, s, false)
-				if err != nil || len(ops) != n {
-					b.Fatalf("lacks = %d ops, %v, want %d", len(ops), err, n)
+				names := newNames(r.graph, salt{})
+				if ops := st.lacks(names, st.known(names, false)); len(ops) != n {
+					b.Fatalf("lacks = %d ops, want %d", len(ops), n)
 				}
 			}
 		})

@@ -1,17 +1,18 @@
 package reconcile
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
-	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/reconcile/riblt"
 	"github.com/causeway-sync/causeway/identity/dagcbor"
 )
 
 // maxFields bounds the items of a message's array, those of later versions included.
 const maxFields = 16
 
-// decodeMessage parses a frame. Blocks and bodies of a batch alias it.
+// decodeMessage parses a frame. What it returns aliases it.
 func decodeMessage(frame []byte) (message, error) {
 	if len(frame) > MaxFrame {
 		return nil, fmt.Errorf("%w: a frame of %d bytes, at most %d", ErrLimit, len(frame), MaxFrame)
@@ -27,16 +28,27 @@ func decodeMessage(frame []byte) (message, error) {
 	switch {
 	case k == uint64(kindSummary):
 		m, err = decodeSummary(d, fields)
-	case k == uint64(kindOps) && fields == 2:
-		m, err = decodeBatch(d, len(frame))
-	case k == uint64(kindDone) && fields == 2:
-		m = doneMessage{more: d.Bool()}
+	case k == uint64(kindOps) && fields == 1:
+		if ops := frame[d.Offset():]; len(ops) > 0 {
+			return batch{ops}, nil // parsed op by op
+		}
+		d.Fail(errEmpty)
+	case (k == uint64(kindEnd) || k == uint64(kindCut)) && fields == 1:
+		m = end{cut: k == uint64(kindCut)}
 	case k == uint64(kindAsk) && fields == 1:
 		m = ask{}
+	case k == uint64(kindMore) && fields == 1:
+		m = more{}
+	case k == uint64(kindSymbols) && fields == 2:
+		s := &symbols{sketch: decodeSketch(d)}
+		if d.Err() == nil && len(s.sketch) == 0 {
+			d.Fail(errEmpty)
+		}
+		m = s
 	case k == uint64(kindFin) && fields == 2:
 		m = fin{satisfied: d.Bool()}
 	default:
-		return nil, fmt.Errorf("%w: kind %d with %d fields", ErrMalformed, k, fields)
+		err = fmt.Errorf("%w: kind %d with %d fields", ErrMalformed, k, fields)
 	}
 	if err == nil {
 		err = malformed("message", d.Finish())
@@ -47,100 +59,144 @@ func decodeMessage(frame []byte) (message, error) {
 	return m, nil
 }
 
+// Errors that make a breach of form known through the decoder's sticky error.
+var (
+	errOrder  = errors.New("entries out of order")
+	errSeq    = errors.New("seq 0, or a span beyond it")
+	errChecks = errors.New("not as many checks as the span demands")
+	errEmpty  = errors.New("empty")
+	errFilter = errors.New("a filter without hashes, or hashes without a filter")
+	errSketch = errors.New("not a whole number of symbols, or beside a vector")
+	errFull   = errors.New("a full summary with an anchor")
+)
+
 // decodeSummary reads what follows the kind of a summary.
 func decodeSummary(d *dagcbor.Decoder, fields int) (*summary, error) {
 	version := d.Uint()
 	if d.Err() == nil && version != Version {
 		return nil, fmt.Errorf("%w: %d, not %d", ErrVersion, version, Version)
 	}
-	if d.Err() == nil && fields != 7 {
+	if d.Err() == nil && fields != 11 {
 		return nil, fmt.Errorf("%w: a summary of %d fields", ErrMalformed, fields)
 	}
 	s := new(summary)
 	d.Fixed(s.mesh[:])
-	d.Fixed(nil) // the salt, reserved
+	d.Fixed(s.salt[:])
 	p := d.Uint()
-	if d.Err() == nil && p > uint64(purposeRepair) {
+	if d.Err() == nil && p > uint64(purposePlain) {
 		return nil, fmt.Errorf("%w: purpose %d", ErrMalformed, p)
 	}
 	s.purpose = purpose(p)
-
-	n := d.Array(MaxAnchor)
-	s.anchor = makeFor[anchorOp](d, n)
-	for i := range n {
-		var a anchorOp
-		d.Tuple(2)
-		d.Fixed(a.id[:])
-		a.head = d.Bool()
-		if d.Err() != nil {
-			break
-		}
-		if i > 0 && s.anchor[i-1].id.Compare(a.id) >= 0 {
-			d.Fail(errOrder)
-			break
-		}
-		s.anchor = append(s.anchor, a)
-	}
-
-	n = d.Array(MaxTips)
-	s.tips = makeFor[tip](d, n)
-	run := 0 // entries of the current author
-	for i := range n {
-		var t tip
-		d.Tuple(4)
-		d.Fixed(t.author[:])
-		t.seq = d.Uint()
-		d.Fixed(t.id[:])
-		t.head = d.Bool()
-		if d.Err() != nil {
-			break
-		}
-		if i > 0 && s.tips[i-1].compare(t) >= 0 || t.seq == 0 {
-			d.Fail(errOrder)
-			break
-		}
-		if i > 0 && s.tips[i-1].author == t.author {
-			run++
-		} else {
-			run = 1
-		}
-		if run > MaxAuthorTips {
-			return nil, fmt.Errorf("%w: more than %d tips of %v", ErrLimit, MaxAuthorTips, t.author)
-		}
-		s.tips = append(s.tips, t)
+	s.anchor = decodeRefs(d, MaxAnchor)
+	s.branches = decodeRefs(d, MaxTips)
+	s.vector = decodeVector(d)
+	s.filter = decodeFilter(d)
+	s.sketch = decodeSketch(d)
+	switch {
+	case d.Err() != nil:
+	case s.purpose == purposeFull && len(s.anchor) > 0:
+		d.Fail(errFull)
+	case len(s.sketch) > 0 && len(s.vector) > 0:
+		d.Fail(errSketch)
 	}
 	if err := d.Err(); err != nil {
 		return nil, malformed("summary", err)
 	}
-	if s.purpose == purposeFull && len(s.anchor) > 0 {
-		return nil, fmt.Errorf("%w: a full summary with an anchor", ErrMalformed)
+	run := 0
+	for i, r := range s.branches {
+		if run++; i > 0 && r.author != s.branches[i-1].author {
+			run = 1
+		}
+		if run > MaxAuthorTips {
+			return nil, fmt.Errorf("%w: more than %d branches of an author", ErrLimit, MaxAuthorTips)
+		}
 	}
 	return s, nil
 }
 
-// decodeBatch reads what follows the kind of an ops frame of size bytes.
-func decodeBatch(d *dagcbor.Decoder, size int) (*batch, error) {
-	n := d.Array(MaxFrameOps)
-	if d.Err() == nil && n == 0 {
-		return nil, fmt.Errorf("%w: an ops frame without ops", ErrMalformed)
-	}
-	if n > 1 && size > TargetFrame {
-		return nil, fmt.Errorf("%w: %d ops in a frame of %d bytes, at most %d", ErrLimit, n, size, TargetFrame)
-	}
-	m := &batch{ops: makeFor[encodedOp](d, n)}
-	for range n {
-		d.Tuple(2)
-		op := encodedOp{block: d.Bytes(dag.MaxBlock), body: d.Bytes(dag.MaxBody)}
-		if d.Err() != nil {
-			break
+func decodeRefs(d *dagcbor.Decoder, limit int) []ref {
+	n := d.Array(limit)
+	refs := makeFor[ref](d, n)
+	for i := range n {
+		d.Tuple(3)
+		r := decodeRef(d)
+		if i > 0 && d.Err() == nil && refs[i-1].compare(r) >= 0 {
+			d.Fail(errOrder)
 		}
-		m.ops = append(m.ops, op)
+		if d.Err() != nil {
+			return nil
+		}
+		refs = append(refs, r)
 	}
-	return m, nil
+	return refs
 }
 
-// errOrder says that a list is not strictly ascending, or that a seq is 0.
-var errOrder = errors.New("entries out of order")
+func decodeRef(d *dagcbor.Decoder) (r ref) {
+	d.Fixed(r.author[:])
+	r.seq = d.Uint()
+	d.Fixed(r.op[:])
+	if d.Err() == nil && r.seq == 0 {
+		d.Fail(errSeq)
+	}
+	return r
+}
+
+func decodeVector(d *dagcbor.Decoder) []tip {
+	n := d.Array(MaxTips)
+	tips := makeFor[tip](d, n)
+	for i := range n {
+		d.Tuple(5)
+		t := tip{ref: decodeRef(d), span: d.Uint()}
+		checks := d.Bytes(2 * countChecks(dagcbor.MaxUint))
+		switch {
+		case d.Err() != nil:
+		case i > 0 && tips[i-1].author.compare(t.author) >= 0:
+			d.Fail(errOrder)
+		case t.span >= t.seq:
+			d.Fail(errSeq)
+		case len(checks) != 2*countChecks(t.span):
+			d.Fail(errChecks)
+		}
+		if d.Err() != nil {
+			return nil
+		}
+		for ; len(checks) > 0; checks = checks[2:] {
+			t.checks = append(t.checks, check(checks))
+		}
+		tips = append(tips, t)
+	}
+	return tips
+}
+
+func decodeFilter(d *dagcbor.Decoder) (f filter) {
+	hashes := d.Uint()
+	f.bits = d.Bytes(MaxFilter)
+	if d.Err() == nil && (hashes > maxHashes || (hashes == 0) != (len(f.bits) == 0)) {
+		d.Fail(errFilter)
+	}
+	if d.Err() != nil || hashes == 0 {
+		return filter{}
+	}
+	f.hashes = int(hashes)
+	return f
+}
+
+func decodeSketch(d *dagcbor.Decoder) []riblt.Symbol {
+	b := d.Bytes(MaxSymbols * symbolSize)
+	if d.Err() == nil && len(b)%symbolSize != 0 {
+		d.Fail(errSketch)
+	}
+	if d.Err() != nil || len(b) == 0 {
+		return nil
+	}
+	sketch := make([]riblt.Symbol, 0, len(b)/symbolSize)
+	for ; len(b) > 0; b = b[symbolSize:] {
+		var h [8]byte
+		copy(h[8-symbolHash:], b[riblt.ItemSize:symbolSize])
+		sketch = append(sketch, riblt.Symbol{Sum: riblt.Item(b[:riblt.ItemSize]), Hash: binary.BigEndian.Uint64(h[:])})
+	}
+	return sketch
+}
 
 // makeFor allocates room for the n items whose array head was just read. n is
 // within its bound; after an error nothing is allocated.

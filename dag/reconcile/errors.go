@@ -21,7 +21,7 @@ var (
 	// no place for it, or contradicts an operation that its own hash names:
 	// no correct peer sends that.
 	ErrProtocol = errors.New("reconcile: frame out of place")
-	// ErrAnchor says that the stored anchor given to New is damaged. The
+	// ErrMemory says that the memory of the peer given to New is damaged. The
 	// caller may start again without it: the first summary is then longer.
-	ErrAnchor = errors.New("reconcile: malformed anchor")
+	ErrMemory = errors.New("reconcile: malformed memory of a peer")
 )

@@ -9,10 +9,13 @@ import (
 type exchange struct {
 	a, b     *replica
 	maxBytes int64
-	fresh    bool // without the stored anchors
+	maxAgain int64
+	fresh    bool // without what they remember of each other
 
 	rng *rand.Rand // if set, frames are sent and delivered in a random order
 	cut int        // if not 0, the connection breaks after so many frames
+	// window bounds the frames on their way to each side, if not 0 and rng is set.
+	window int
 	// tamper, if set, is what b sends instead of a frame.
 	tamper func(frame []byte) [][]byte
 	// observe, if set, sees each frame as it is delivered.
@@ -33,17 +36,18 @@ type side struct {
 	err error
 }
 
-// run carries the exchange to its end and stores the anchors.
+// run carries the exchange to its end and stores what each remembers.
 func (x *exchange) run() error {
-	anchorA, anchorB := x.a.anchors[x.b], x.b.anchors[x.a]
+	ca := Config{Mesh: x.a.m.id, Memory: x.a.peers[x.b], Salt: x.a.newSalt(), MaxBytes: x.maxBytes, MaxAgain: x.maxAgain}
+	cb := Config{Mesh: x.b.m.id, Memory: x.b.peers[x.a], Salt: x.b.newSalt(), MaxBytes: x.maxBytes, MaxAgain: x.maxAgain}
 	if x.fresh {
-		anchorA, anchorB = nil, nil
+		ca.Memory, cb.Memory = nil, nil
 	}
 	var err error
-	if x.sa, err = New(x.a, Config{Mesh: x.a.m.id, Anchor: anchorA, MaxBytes: x.maxBytes}); err != nil {
+	if x.sa, err = New(x.a, ca); err != nil {
 		return err
 	}
-	if x.sb, err = New(x.b, Config{Mesh: x.b.m.id, Anchor: anchorB, MaxBytes: x.maxBytes}); err != nil {
+	if x.sb, err = New(x.b, cb); err != nil {
 		return err
 	}
 	a, b := &side{r: x.a, s: x.sa}, &side{r: x.b, s: x.sb}
@@ -53,8 +57,8 @@ func (x *exchange) run() error {
 		x.shuffled(a, b)
 	}
 	x.errA, x.errB = a.err, b.err
-	x.a.anchors[x.b] = x.sa.Anchor()
-	x.b.anchors[x.a] = x.sb.Anchor()
+	x.a.peers[x.b] = x.sa.Memory()
+	x.b.peers[x.a] = x.sb.Memory()
 	return nil
 }
 
@@ -91,7 +95,7 @@ func (x *exchange) shuffled(a, b *side) {
 		}
 		moved := false
 		if x.rng.IntN(2) == 0 {
-			moved = x.send(from, to, 1) > 0
+			moved = (x.window == 0 || len(to.in) < x.window) && x.send(from, to, 1) > 0
 		} else if len(to.in) > 0 {
 			if frames++; x.cut > 0 && frames > x.cut {
 				return

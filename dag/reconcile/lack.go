@@ -1,74 +1,94 @@
 package reconcile
 
 import (
-	"fmt"
+	"slices"
 
 	"github.com/causeway-sync/causeway/dag"
-	"github.com/causeway-sync/causeway/identity"
 )
 
-// knowsAnchor reports whether g holds every op of s's anchor: without them s
-// says too little to be answered.
-func knowsAnchor(g *dag.Graph, s *summary) bool {
-	for _, a := range s.anchor {
-		if _, ok := g.Get(a.id); !ok {
-			return false
-		}
+// known returns ops of our graph that the sender of st holds: it holds their
+// past too. The anchor was found, and the sketch decoded.
+//
+// Unless strict, they include what is presumed: of an author with one branch
+// whose tip is not known here, our own chain as far as the tip's checks agree with it
+// (docs/sync.md section 4). For an honest author that is so.
+// Where it is not, the sender finds ops it stated or needs missing, and asks
+// again with a repair, which is answered strictly.
+func (st *statement) known(n *names, strict bool) []*dag.Op {
+	known := slices.Concat(st.anchor, st.equal)
+	branches, _ := n.ops(st.branches)
+	known = append(known, branches...)
+	for _, t := range st.vector {
+		known = append(known, n.presumed(t, strict)...)
 	}
-	return true
+	for _, r := range st.theirs {
+		known = append(known, n.presumed(tip{ref: r}, strict)...)
+	}
+	return known
 }
 
-// lacks returns the ops of g that the sender of s lacks, parents first.
-//
-// What the sender holds is the past of those ops it states which g knows. Of
-// an op that g does not know, an author's chain that g holds in one branch and
-// that ends before it is presumed to be a prefix, unless strict: for an honest
-// author that is so. Where it is not, the sender finds ops it stated or needs
-// missing, and asks again with a repair, which is answered strictly
-// (docs/sync.md section 4).
-//
-// If strict, the result is never less than what an honest sender lacks. It is
-// exactly that if g knows all that s states, or if not strict and no author
-// forked. The error wraps ErrProtocol: s names an op with another author or seq than
-// it has.
-func lacks(g *dag.Graph, s *summary, strict bool) ([]*dag.Op, error) {
-	known := make([]*dag.Op, 0, len(s.anchor)+len(s.tips))
-	for _, a := range s.anchor {
-		if op, ok := g.Get(a.id); ok {
-			known = append(known, op)
-		}
+// maxCandidates bounds how many branches of an author a check is compared
+// with: among many, one would agree by chance.
+const maxCandidates = 4
+
+// presumed returns the ops of t's author that whoever has t holds, as far as
+// t tells: t itself if it is known here. Else, unless strict, if we know one branch of the
+// author, the last op on it that no check contradicts; of more branches those that a check confirms.
+func (n *names) presumed(t tip, strict bool) []*dag.Op {
+	if op := n.op(t.ref); op != nil {
+		return []*dag.Op{op}
 	}
-	for i := 0; i < len(s.tips); {
-		author := s.tips[i].author
-		first, unknown := i, 0
-		for ; i < len(s.tips) && s.tips[i].author == author; i++ {
-			t := s.tips[i]
-			op, ok := g.Get(t.id)
+	key, ok := n.authors[t.author]
+	if !ok || strict {
+		return nil
+	}
+	tips := n.g.Tips(key)
+	one := len(tips) == 1
+	var known []*dag.Op
+	for i := range t.checks {
+		i = len(t.checks) - 1 - i // from the oldest
+		candidates := n.g.At(key, t.checkSeq(i))
+		if len(candidates) > maxCandidates {
+			continue
+		}
+		for _, op := range candidates {
 			switch {
-			case !ok:
-				unknown++
-			case op.Author() != author || op.Seq() != t.seq:
-				return nil, fmt.Errorf("%w: %v is not op %d of %v", ErrProtocol, t.id, t.seq, author)
-			default:
+			case n.salt.op(op.ID()).check() == t.checks[i]:
 				known = append(known, op)
-			}
-		}
-		if !strict && unknown == 1 && i-first == 1 {
-			if op := prefix(g, author, s.tips[first].seq); op != nil {
-				known = append(known, op)
+			case one:
+				return known // a fork
 			}
 		}
 	}
-	return g.Since(known), nil
+	if one && tips[0].Seq() < t.seq {
+		known = append(known, tips[0])
+	}
+	return known
 }
 
-// prefix returns the end of g's chain of author if it is the only branch that
-// g knows and ends before seq, so that whoever holds the author's op at seq
-// holds it too, unless the author forked; otherwise nil. An own op at seq or
-// beyond proves a fork, as the caller found another one there.
-func prefix(g *dag.Graph, author identity.PublicKey, seq uint64) *dag.Op {
-	if tips := g.Tips(author); len(tips) == 1 && tips[0].Seq() < seq {
-		return tips[0]
+// lacks returns the ops of our graph that the sender of st lacks, if it holds
+// known, parents first. Of an author for whom it sent a filter,
+// what is in that is taken as held too, if its parents are: for all it holds it holds the past of.
+//
+// If strict, the result is never less than what an honest sender lacks, but
+// for a miss of the filter. It is exactly that if our graph knows all that st
+// states, or if not strict and no author forked.
+func (st *statement) lacks(n *names, known []*dag.Op) []*dag.Op {
+	ops := n.g.Since(known)
+	if st.filter.hashes == 0 {
+		return ops
 	}
-	return nil
+	filtered := make(map[[32]byte]bool)
+	for _, r := range st.branches {
+		if key, ok := n.authors[r.author]; ok {
+			filtered[key] = true
+		}
+	}
+	lacked := make(map[*dag.Op]bool, len(ops))
+	return slices.DeleteFunc(ops, func(op *dag.Op) bool {
+		held := filtered[op.Author()] && st.filter.has(st.salt.op(op.ID())) &&
+			!slices.ContainsFunc(op.Parents(), func(p *dag.Op) bool { return lacked[p] })
+		lacked[op] = !held
+		return held
+	})
 }

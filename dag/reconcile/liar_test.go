@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/causeway-sync/causeway/dag"
-	"github.com/causeway-sync/causeway/identity"
+	"github.com/causeway-sync/causeway/dag/reconcile/riblt"
 )
 
 // meetLiar runs a session of a correct node with a peer that tampers with what
@@ -20,14 +20,14 @@ func (w *world) meetLiar(liar *replica) {
 	if n.graph.Len() < known {
 		w.Errorf("seed %d: a node lost ops", w.seed)
 	}
-	// Its anchor of the liar may be anything it holds, and must decode.
-	if ids, err := decodeAnchor(n.anchors[liar]); err != nil {
-		w.Errorf("seed %d: anchor: %v", w.seed, err)
-	} else {
-		for _, id := range ids {
-			if _, ok := n.graph.Get(id); !ok {
-				w.Errorf("seed %d: the anchor names an op that the node does not hold", w.seed)
-			}
+	// What it remembers of the liar may be anything it holds, and must decode.
+	m, err := decodeMemory(n.peers[liar])
+	if err != nil {
+		w.Errorf("seed %d: memory: %v", w.seed, err)
+	}
+	for _, id := range slices.Concat(m.anchor, m.offered) {
+		if _, ok := n.graph.Get(id); !ok {
+			w.Errorf("seed %d: the memory names an op that the node does not hold", w.seed)
 		}
 	}
 }
@@ -43,36 +43,60 @@ func (w *world) tamper(victim *replica) func([]byte) [][]byte {
 				return keep(frame)
 			}
 			change(s)
+			slices.SortFunc(s.branches, ref.compare)
+			slices.SortFunc(s.vector, func(a, b tip) int { return a.author.compare(b.author) })
 			return keep(s.encode())
 		}
 	}
-	switch w.rng.IntN(10) {
+	onOps := func(change func(ops [][]byte) [][]byte) func([]byte) [][]byte {
+		return func(frame []byte) [][]byte {
+			m, _ := decodeMessage(frame)
+			b, ok := m.(batch)
+			if !ok {
+				return keep(frame)
+			}
+			var ops [][]byte
+			for rest := b.ops; len(rest) > 0; {
+				_, next, err := dag.DecodeNext(rest)
+				if err != nil {
+					return keep(frame)
+				}
+				ops, rest = append(ops, rest[:len(rest)-len(next)]), next
+			}
+			return keep(batch{slices.Concat(change(ops)...)}.encode())
+		}
+	}
+	// claim states the tips as they are at the victim, changed.
+	claim := func(s *summary, change func(t *tip)) {
+		state, _, _ := stateOf(victim.graph).summary(s.salt, victim.m.id, s.purpose, nil)
+		s.anchor, s.vector, s.branches, s.filter = nil, state.vector, state.branches, state.filter
+		for i := range s.vector {
+			change(&s.vector[i])
+		}
+		for i := range s.branches {
+			t := tip{ref: s.branches[i]}
+			change(&t)
+			s.branches[i] = t.ref
+		}
+	}
+	switch w.rng.IntN(16) {
 	case 0: // holds nothing
-		return onSummary(func(s *summary) { s.anchor, s.tips = nil, nil })
+		return onSummary(func(s *summary) { s.anchor, s.vector, s.branches, s.filter = nil, nil, nil, filter{} })
 	case 1: // holds all that the victim holds, and is at its heads
-		return onSummary(func(s *summary) {
-			s.anchor, s.tips = nil, stateOf(victim.graph).summary(s.mesh, s.purpose, nil).tips
-		})
+		return onSummary(func(s *summary) { claim(s, func(*tip) {}) })
 	case 2: // holds ops that do not exist
 		return onSummary(func(s *summary) {
-			for i := range s.tips {
-				s.tips[i].id, s.tips[i].seq = w.randomID(), s.tips[i].seq+uint64(w.rng.IntN(5))
-			}
-			slices.SortFunc(s.tips, tip.compare)
+			claim(s, func(t *tip) { t.op, t.span, t.checks = w.randomTag(), 0, nil; t.seq += uint64(w.rng.IntN(5)) })
 		})
 	case 3: // an anchor that does not exist
 		return onSummary(func(s *summary) {
 			if s.purpose != purposeFull {
-				s.anchor = []anchorOp{{id: w.randomID(), head: true}}
+				s.anchor = []ref{{w.randomTag(), 1, w.randomTag()}}
 			}
 		})
 	case 4: // the right ops with wrong seqs
-		return onSummary(func(s *summary) {
-			for i := range s.tips {
-				s.tips[i].seq += uint64(w.rng.IntN(2))
-			}
-		})
-	case 5: // withholds ops, or fins, or dones
+		return onSummary(func(s *summary) { claim(s, func(t *tip) { t.seq += uint64(w.rng.IntN(2)) }) })
+	case 5: // withholds ops, or fins, or ends
 		return func(frame []byte) [][]byte {
 			if w.rng.IntN(3) == 0 {
 				return nil
@@ -98,22 +122,75 @@ func (w *world) tamper(victim *replica) func([]byte) [][]byte {
 		}
 	case 8: // every author is ahead, so that nothing need be sent
 		return onSummary(func(s *summary) {
-			s.anchor, s.tips = nil, nil
-			for _, k := range victim.graph.Authors() {
-				s.tips = append(s.tips, tip{author: k, seq: 1 << 40, id: w.randomID(), head: true})
+			claim(s, func(t *tip) { t.seq, t.op, t.span, t.checks = 1<<30, w.randomTag(), 0, nil })
+		})
+	case 9: // an author nobody knows
+		return onSummary(func(s *summary) {
+			s.vector = append(s.vector, tip{ref: ref{w.randomTag(), 7, w.randomTag()}})
+			s.sketch = nil
+		})
+	case 10: // a filter in which everything is
+		return onSummary(func(s *summary) {
+			s.filter = filter{hashes: 1, bits: slices.Repeat([]byte{0xff}, 1+w.rng.IntN(64))}
+			for _, key := range victim.graph.Authors() {
+				s.branches = append(s.branches, ref{s.salt.author(key).tag(), 1 << 30, w.randomTag()})
+			}
+			s.vector = nil
+		})
+	case 11: // a filter in which nothing is, and checks that agree with nothing
+		return onSummary(func(s *summary) {
+			clear(s.filter.bits)
+			for i := range s.vector {
+				for j := range s.vector[i].checks {
+					s.vector[i].checks[j][0] ^= 0xff
+				}
 			}
 		})
-	default: // an author nobody knows
-		return onSummary(func(s *summary) {
-			s.tips = append(s.tips, tip{author: identity.PublicKey(w.randomID()), seq: 7, id: w.randomID(), head: true})
-			slices.SortFunc(s.tips, tip.compare)
+	case 12: // a sketch that never decodes
+		return func(frame []byte) [][]byte {
+			out := onSummary(func(s *summary) { s.vector, s.sketch = nil, w.randomSymbols(1+w.rng.IntN(50)) })(frame)
+			for range w.rng.IntN(3) {
+				out = append(out, (&symbols{sketch: w.randomSymbols(1 + w.rng.IntN(50))}).encode())
+			}
+			return out
+		}
+	case 13: // a sketch of the victim's own, and more, and more
+		return func(frame []byte) [][]byte {
+			return append(onSummary(func(s *summary) {
+				single, _ := stateOf(victim.graph).moved(nil)
+				s.anchor, s.vector = nil, nil
+				s.sketch = riblt.NewEncoder(s.salt.hash, itemsOf(s.salt, single, nil)).Next(1 + w.rng.IntN(8))
+			})(frame), more{}.encode())
+		}
+	case 14: // ops in the wrong order, or not all of them
+		return onOps(func(ops [][]byte) [][]byte {
+			w.rng.Shuffle(len(ops), func(i, j int) { ops[i], ops[j] = ops[j], ops[i] })
+			return ops[:1+w.rng.IntN(len(ops))]
+		})
+	default: // ops that nobody signed
+		return onOps(func(ops [][]byte) [][]byte {
+			op := slices.Clone(ops[0])
+			op[w.rng.IntN(len(op))] ^= 1 << w.rng.IntN(8)
+			ops[0] = op
+			return ops
 		})
 	}
 }
 
-func (w *world) randomID() (id dag.ID) {
-	for i := range id {
-		id[i] = byte(w.rng.Uint32())
+func (w *world) randomTag() (t tag) {
+	for i := range t {
+		t[i] = byte(w.rng.Uint32())
 	}
-	return id
+	return t
+}
+
+func (w *world) randomSymbols(n int) []riblt.Symbol {
+	sketch := make([]riblt.Symbol, n)
+	for i := range sketch {
+		for j := range sketch[i].Sum {
+			sketch[i].Sum[j] = byte(w.rng.Uint32())
+		}
+		sketch[i].Hash = w.rng.Uint64() >> (64 - 8*symbolHash)
+	}
+	return sketch
 }

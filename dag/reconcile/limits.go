@@ -1,6 +1,9 @@
 package reconcile
 
-import "github.com/causeway-sync/causeway/dag"
+import (
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/reconcile/riblt"
+)
 
 // Version is the version of the messages that this package speaks.
 const Version = 0
@@ -18,21 +21,27 @@ const (
 	// transport refuses a longer one before it reads it.
 	MaxFrame = dag.MaxBlock + dag.MaxBody + 32
 
-	// MaxFrameOps is the greatest number of operations in a frame. It is above
-	// what TargetFrame admits, as a block takes more than 200 bytes.
-	MaxFrameOps = 2048
-
-	// MaxAnchor is the greatest number of operations in an anchor. Any subset
-	// of an anchor is an anchor, only an older one, so a longer one is cut.
+	// MaxAnchor is the greatest number of operations in an anchor, about 20
+	// bytes each. Any subset of an anchor is one too, only an older one, so a
+	// longer one is cut.
 	MaxAnchor = 1024
 
-	// MaxTips is the greatest number of entries in a vector, about 70 bytes
-	// each. What is not stated is sent again by the peer, and never lost.
+	// MaxTips is the greatest number of authors in a vector, and of branches
+	// beside it, 20 to 60 bytes each. What is not stated is sent again by the
+	// peer, and never lost.
 	MaxTips = 16384
 
-	// MaxAuthorTips is the greatest number of entries of one author in a
-	// vector: a forker cannot fill it.
+	// MaxAuthorTips is the greatest number of branches of one author that a
+	// summary states: a forker cannot fill it.
 	MaxAuthorTips = 64
+
+	// MaxFilter is the greatest length in bytes of a filter: some 21,000 ops
+	// of forkers at full precision, more at a lesser one.
+	MaxFilter = 64 << 10
+
+	// MaxSymbols is the greatest number of coded symbols of one summary, those
+	// added to it later included.
+	MaxSymbols = riblt.MaxSymbols
 
 	// MaxSessionBytes bounds the bytes of operation frames that one side
 	// sends in one session, whatever its configuration: a peer that sends
@@ -40,6 +49,30 @@ const (
 	MaxSessionBytes = 1 << 30
 )
 
-// DefaultMaxBytes is used where [Config].MaxBytes is zero: 64 MiB of operation
-// frames, a few seconds of a good link.
-const DefaultMaxBytes = 64 << 20
+// What a sender chooses. A peer need not know.
+const (
+	// DefaultMaxBytes is used where [Config].MaxBytes is zero: 64 MiB of
+	// operation frames, a few seconds of a good link.
+	DefaultMaxBytes = 64 << 20
+
+	// minSketch is the number of authors in a vector from which a sketch is
+	// sent in its stead. A vector of fewer takes less than about 64 KiB,
+	// which costs a slow link no more than the round trip that is lost where a
+	// sketch does not decode.
+	minSketch = 2048
+
+	// sketchShare is how many authors there are for each symbol of the first
+	// part of a sketch, about a thirtieth of what the vector takes: it
+	// decodes where about one author in fifty differs at either side.
+	sketchShare = 25
+
+	// sketchGrowth is by how much each further part of a sketch lengthens it;
+	// sketchMost is how many authors there must be for each symbol of it, else
+	// the vector is sent: it costs about as much and always decodes.
+	sketchGrowth, sketchMost = 4, 4
+
+	// filterBits is the precision of a filter, in bits for each op; below
+	// minFilterBits one is not worth sending. With the number of hashes that
+	// is best, an op that is not in it seems to be with probability 10^-5, and 2%.
+	filterBits, minFilterBits = 24, 8
+)

@@ -18,6 +18,7 @@ type mesh struct {
 	keys     []*identity.PrivateKey // the first founded the mesh
 	founding []*dag.Signed          // the founding op, and ops that enrol those it has no room for
 	id       dag.ID
+	salts    uint64
 }
 
 // foundingRoom is how many enrolments a test's op carries beside the founding
@@ -90,17 +91,20 @@ func newMesh(t testing.TB, authors int) *mesh {
 	return m
 }
 
+// blob is what a node stores of an op.
+type blob struct{ block, body []byte }
+
 // A replica is a node's operations in memory. It is a Source.
 type replica struct {
-	m       *mesh
-	graph   *dag.Graph
-	blobs   map[dag.ID]encodedOp
-	anchors map[*replica][]byte
+	m     *mesh
+	graph *dag.Graph
+	blobs map[dag.ID]blob
+	peers map[*replica][]byte // what it remembers of them
 }
 
 // newReplica returns a replica that holds the founding ops, or nothing.
 func (m *mesh) newReplica(founded bool) *replica {
-	r := &replica{m: m, graph: dag.NewGraphOf(m.id), blobs: map[dag.ID]encodedOp{}, anchors: map[*replica][]byte{}}
+	r := &replica{m: m, graph: dag.NewGraphOf(m.id), blobs: map[dag.ID]blob{}, peers: map[*replica][]byte{}}
 	if founded {
 		for _, s := range m.founding {
 			r.mustAdd(s)
@@ -108,6 +112,15 @@ func (m *mesh) newReplica(founded bool) *replica {
 	}
 	return r
 }
+
+// newSalt returns another salt each time, the same ones in every run.
+func (m *mesh) newSalt() (salt [SaltSize]byte) {
+	m.salts++
+	binary.BigEndian.PutUint64(salt[:], m.salts)
+	return salt
+}
+
+func (r *replica) newSalt() [SaltSize]byte { return r.m.newSalt() }
 
 func (r *replica) Graph() *dag.Graph { return r.graph }
 
@@ -124,7 +137,7 @@ func (r *replica) add(s *dag.Signed) (*dag.Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.blobs[op.ID()] = encodedOp{block: s.Block(), body: s.Body()}
+	r.blobs[op.ID()] = blob{block: s.Block(), body: s.Body()}
 	return op, nil
 }
 

@@ -1,8 +1,11 @@
 package reconcile
 
 import (
+	"encoding/binary"
+	"math/bits"
+
 	"github.com/causeway-sync/causeway/dag"
-	"github.com/causeway-sync/causeway/identity"
+	"github.com/causeway-sync/causeway/dag/reconcile/riblt"
 	"github.com/causeway-sync/causeway/identity/dagcbor"
 )
 
@@ -12,9 +15,12 @@ type kind uint8
 const (
 	kindSummary kind = 0
 	kindOps     kind = 1
-	kindDone    kind = 2
-	kindAsk     kind = 3
-	kindFin     kind = 4
+	kindEnd     kind = 2
+	kindCut     kind = 3
+	kindAsk     kind = 4
+	kindMore    kind = 5
+	kindSymbols kind = 6
+	kindFin     kind = 7
 )
 
 // purpose says why a summary is sent.
@@ -23,60 +29,66 @@ type purpose uint8
 const (
 	purposeOpen   purpose = 0 // the first frame of a session
 	purposeFull   purpose = 1 // the answer to an ask: the same state, without an anchor
-	purposeRepair purpose = 2 // something stated is still missing: assume nothing
+	purposeRepair purpose = 2 // something stated is still missing: presume nothing
+	purposePlain  purpose = 3 // the last one again, with a vector in place of its sketch
 )
 
-// A message is one of *summary, *batch, doneMessage, ask, fin.
+// A message is one of *summary, batch, end, ask, more, *symbols, fin.
 type message interface{ encode() []byte }
 
-// A summary states what its sender holds: everything in the past of the
-// anchor and of the tips, these included.
+// A summary states what its sender holds: everything in the past of the anchor
+// and of the tips, these included.
 type summary struct {
-	mesh    dag.ID
-	purpose purpose
-	anchor  []anchorOp // ascending by id
-	tips    []tip      // ascending by author, seq, id
+	mesh     tag
+	salt     salt
+	purpose  purpose
+	anchor   []ref          // ascending
+	branches []ref          // ascending: tips of authors that the sender knows to have forked
+	vector   []tip          // ascending by author: tips of the others
+	filter   filter         // of all the ops of the authors of branches since the anchor
+	sketch   []riblt.Symbol // in place of the vector
 }
 
-// An anchorOp is an op that both sides are believed to hold.
-type anchorOp struct {
-	id   dag.ID
-	head bool // it is still a head of the sender
-}
-
-// A tip is the last op of an author, or of a branch of one that forked.
+// A tip is the last op of an author who has one branch, and how many of its
+// ops came since the anchor, of which some are named in passing.
 type tip struct {
-	author identity.PublicKey
-	seq    uint64
-	id     dag.ID
-	head   bool
+	ref
+	span   uint64  // the seqs of the author's ops since the anchor are seq-span to seq
+	checks []check // of the ops at seq-d, d = 1, 2, 4 … below span, then span
 }
 
-func (t tip) compare(b tip) int {
-	if c := t.author.Compare(b.author); c != 0 {
-		return c
+// countChecks returns how many checks a tip of that span has.
+func countChecks(span uint64) int {
+	if span == 0 {
+		return 0
 	}
-	switch {
-	case t.seq < b.seq:
-		return -1
-	case t.seq > b.seq:
-		return +1
+	return bits.Len64(span-1) + 1
+}
+
+// checkSeq returns the seq of check i of t.
+func (t tip) checkSeq(i int) uint64 {
+	if i == len(t.checks)-1 {
+		return t.seq - t.span
 	}
-	return t.id.Compare(b.id)
+	return t.seq - 1<<i
 }
 
 // A batch is a frame of operations, parents first.
 type batch struct {
-	ops []encodedOp
+	ops []byte // for each op its block, directly followed by its body
 }
 
-type encodedOp struct{ block, body []byte }
-
-// doneMessage ends an answer. more says that the sender stopped at its limit.
-type doneMessage struct{ more bool }
+// end ends an answer. cut says that the sender stopped at a limit of its own.
+type end struct{ cut bool }
 
 // ask asks for a summary without an anchor.
 type ask struct{}
+
+// more asks for more symbols of the last summary, or for the vector.
+type more struct{}
+
+// symbols are more of the last summary's sketch.
+type symbols struct{ sketch []riblt.Symbol }
 
 // fin says that the sender asks for nothing more. satisfied says that it holds
 // everything the receiver's summaries stated.
@@ -84,63 +96,84 @@ type fin struct{ satisfied bool }
 
 // Lengths in bytes, for allocating once.
 const (
-	anchorOpSize = 1 + 34 + 1
-	tipSize      = 1 + 34 + 9 + 34 + 1
-	batchHead    = 2 + 3     // the message's array and kind, the list's array
-	opHead       = 1 + 5 + 5 // the pair's array, two lengths
+	refSize    = 1 + 7 + 9 + 7
+	tipSize    = refSize + 9 + 2
+	batchHead  = 2 // the message's array and kind
+	symbolSize = riblt.ItemSize + symbolHash
 )
 
+func appendHead(b []byte, fields int, k kind) []byte {
+	return dagcbor.AppendUint(dagcbor.AppendArray(b, fields), uint64(k))
+}
+
 func (s *summary) encode() []byte {
-	b := make([]byte, 0, 64+len(s.anchor)*anchorOpSize+len(s.tips)*tipSize)
-	b = dagcbor.AppendArray(b, 7)
-	b = dagcbor.AppendUint(b, uint64(kindSummary))
+	b := make([]byte, 0, 64+(len(s.anchor)+len(s.branches))*refSize+len(s.vector)*(tipSize+32)+len(s.filter.bits)+len(s.sketch)*symbolSize)
+	b = appendHead(b, 11, kindSummary)
 	b = dagcbor.AppendUint(b, Version)
 	b = dagcbor.AppendBytes(b, s.mesh[:])
-	b = dagcbor.AppendBytes(b, nil) // the salt, reserved
+	b = dagcbor.AppendBytes(b, s.salt[:])
 	b = dagcbor.AppendUint(b, uint64(s.purpose))
-	b = dagcbor.AppendArray(b, len(s.anchor))
-	for _, a := range s.anchor {
-		b = dagcbor.AppendArray(b, 2)
-		b = dagcbor.AppendBytes(b, a.id[:])
-		b = dagcbor.AppendBool(b, a.head)
+	b = appendRefs(b, s.anchor)
+	b = appendRefs(b, s.branches)
+	b = dagcbor.AppendArray(b, len(s.vector))
+	for _, t := range s.vector {
+		b = dagcbor.AppendArray(b, 5)
+		b = t.ref.append(b)
+		b = dagcbor.AppendUint(b, t.span)
+		checks := make([]byte, 0, 64)
+		for _, c := range t.checks {
+			checks = append(checks, c[:]...)
+		}
+		b = dagcbor.AppendBytes(b, checks)
 	}
-	b = dagcbor.AppendArray(b, len(s.tips))
-	for _, t := range s.tips {
-		b = dagcbor.AppendArray(b, 4)
-		b = dagcbor.AppendBytes(b, t.author[:])
-		b = dagcbor.AppendUint(b, t.seq)
-		b = dagcbor.AppendBytes(b, t.id[:])
-		b = dagcbor.AppendBool(b, t.head)
+	b = dagcbor.AppendUint(b, uint64(s.filter.hashes))
+	b = dagcbor.AppendBytes(b, s.filter.bits)
+	return dagcbor.AppendBytes(b, appendSketch(nil, s.sketch))
+}
+
+func appendRefs(b []byte, refs []ref) []byte {
+	b = dagcbor.AppendArray(b, len(refs))
+	for _, r := range refs {
+		b = r.append(dagcbor.AppendArray(b, 3))
 	}
 	return b
 }
 
-func (m *batch) encode() []byte {
-	n := batchHead
-	for _, op := range m.ops {
-		n += op.size()
-	}
-	b := make([]byte, 0, n)
-	b = dagcbor.AppendArray(b, 2)
-	b = dagcbor.AppendUint(b, uint64(kindOps))
-	b = dagcbor.AppendArray(b, len(m.ops))
-	for _, op := range m.ops {
-		b = dagcbor.AppendArray(b, 2)
-		b = dagcbor.AppendBytes(b, op.block)
-		b = dagcbor.AppendBytes(b, op.body)
+func (r ref) append(b []byte) []byte {
+	b = dagcbor.AppendBytes(b, r.author[:])
+	b = dagcbor.AppendUint(b, r.seq)
+	return dagcbor.AppendBytes(b, r.op[:])
+}
+
+func appendSketch(b []byte, sketch []riblt.Symbol) []byte {
+	var h [8]byte
+	for _, s := range sketch {
+		b = append(b, s.Sum[:]...)
+		binary.BigEndian.PutUint64(h[:], s.Hash)
+		b = append(b, h[8-symbolHash:]...)
 	}
 	return b
 }
 
-// size is an upper bound of what op takes in a frame, in bytes.
-func (op encodedOp) size() int { return opHead + len(op.block) + len(op.body) }
-
-func (m doneMessage) encode() []byte { return encodeFlag(kindDone, m.more) }
-func (m fin) encode() []byte         { return encodeFlag(kindFin, m.satisfied) }
-func (ask) encode() []byte           { return dagcbor.AppendUint(dagcbor.AppendArray(nil, 1), uint64(kindAsk)) }
-
-func encodeFlag(k kind, v bool) []byte {
-	b := dagcbor.AppendArray(make([]byte, 0, 3), 2)
-	b = dagcbor.AppendUint(b, uint64(k))
-	return dagcbor.AppendBool(b, v)
+func (m batch) encode() []byte {
+	return append(appendHead(make([]byte, 0, batchHead+len(m.ops)), 1, kindOps), m.ops...)
 }
+
+func (m end) encode() []byte {
+	if m.cut {
+		return appendHead(nil, 1, kindCut)
+	}
+	return appendHead(nil, 1, kindEnd)
+}
+
+func (ask) encode() []byte  { return appendHead(nil, 1, kindAsk) }
+func (more) encode() []byte { return appendHead(nil, 1, kindMore) }
+
+func (m *symbols) encode() []byte {
+	return dagcbor.AppendBytes(appendHead(nil, 2, kindSymbols), appendSketch(nil, m.sketch))
+}
+
+func (m fin) encode() []byte { return dagcbor.AppendBool(appendHead(nil, 2, kindFin), m.satisfied) }
+
+// meshTag returns how a summary of that salt names the mesh.
+func meshTag(s salt, mesh dag.ID) tag { return s.op(mesh).tag() }

@@ -10,25 +10,30 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/causeway-sync/causeway/dag"
-	"github.com/causeway-sync/causeway/identity"
+	"github.com/causeway-sync/causeway/dag/reconcile/riblt"
 	"github.com/causeway-sync/causeway/identity/dagcbor"
 )
 
-func id(b byte) dag.ID              { return dag.ID{b} }
-func key(b byte) identity.PublicKey { return identity.PublicKey{b} }
+func id(b byte) dag.ID { return dag.ID{b} }
 
 // validMessages are messages of each kind.
 func validMessages() map[string]message {
+	refs := []ref{{tag{1}, 1, tag{3}}, {tag{1}, 1, tag{4}}, {tag{2}, 1 << 40, tag{3}}}
 	return map[string]message{
-		"empty":   &summary{mesh: id(9)},
-		"summary": &summary{mesh: id(9), anchor: []anchorOp{{id(1), true}, {id(2), false}}, tips: []tip{{key(1), 1, id(3), false}, {key(1), 1, id(4), true}, {key(2), 1 << 40, id(3), true}}},
-		"full":    &summary{mesh: id(9), purpose: purposeFull, tips: []tip{{key(1), 24, id(3), true}}},
-		"repair":  &summary{mesh: id(9), purpose: purposeRepair, anchor: []anchorOp{{id(1), true}}},
-		"ops":     &batch{ops: []encodedOp{{[]byte("block"), []byte{}}, {[]byte{}, bytes.Repeat([]byte("body"), 100)}}},
-		"done":    doneMessage{},
-		"more":    doneMessage{more: true},
-		"ask":     ask{},
-		"fin":     fin{satisfied: true},
+		"empty":    &summary{mesh: tag{9}, salt: salt{8}},
+		"summary":  &summary{mesh: tag{9}, anchor: refs[:2], vector: []tip{{refs[0], 0, nil}, {refs[2], 5, []check{{1}, {2}, {3}, {4}}}}},
+		"branches": &summary{mesh: tag{9}, anchor: refs[:1], branches: refs, filter: filter{hashes: 17, bits: []byte{1, 2, 3}}},
+		"sketch":   &summary{mesh: tag{9}, sketch: []riblt.Symbol{{}, {Sum: riblt.Item{7}, Hash: 1<<48 - 1}}},
+		"full":     &summary{mesh: tag{9}, purpose: purposeFull, vector: []tip{{ref{tag{1}, 24, tag{3}}, 23, []check{{1}, {2}, {3}, {4}, {5}, {6}}}}},
+		"repair":   &summary{mesh: tag{9}, purpose: purposeRepair, anchor: refs[:1]},
+		"plain":    &summary{mesh: tag{9}, purpose: purposePlain, vector: []tip{{refs[0], 0, nil}}},
+		"ops":      batch{[]byte("blocks and bodies")},
+		"end":      end{},
+		"cut":      end{cut: true},
+		"ask":      ask{},
+		"more":     more{},
+		"symbols":  &symbols{[]riblt.Symbol{{Sum: riblt.Item{7}, Hash: 1}}},
+		"fin":      fin{satisfied: true},
 	}
 }
 
@@ -39,7 +44,7 @@ func TestMessageRoundTrip(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if diff := cmp.Diff(m, got, cmp.AllowUnexported(summary{}, anchorOp{}, tip{}, batch{}, encodedOp{}, doneMessage{}, ask{}, fin{})); diff != "" {
+		if diff := cmp.Diff(m, got, cmp.AllowUnexported(summary{}, ref{}, tip{}, filter{}, batch{}, end{}, ask{}, more{}, symbols{}, fin{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -49,8 +54,8 @@ func TestMessageRoundTrip(t *testing.T) {
 // docs/sync.md section 3 specifies. Run with -rewrite to write what they are now.
 func TestVectors(t *testing.T) {
 	datadriven.RunTest(t, "testdata/vectors.txt", func(t *testing.T, d *datadriven.TestData) string {
-		if d.Cmd == "anchor" {
-			return hex.EncodeToString(encodeAnchor([]dag.ID{id(1), id(2)})) + "\n"
+		if d.Cmd == "memory" {
+			return hex.EncodeToString(memory{anchor: []dag.ID{id(1), id(2)}, offered: []dag.ID{id(3)}}.encode()) + "\n"
 		}
 		m, ok := validMessages()[d.Cmd]
 		if !ok {
@@ -61,33 +66,22 @@ func TestVectors(t *testing.T) {
 }
 
 func TestMessageRefused(t *testing.T) {
-	tips := func(n int, author func(i int) identity.PublicKey) *summary {
-		s := new(summary)
+	refs := func(n int, author func(i int) tag) (refs []ref) {
 		for i := range n {
-			s.tips = append(s.tips, tip{author: author(i), seq: uint64(i + 1)})
+			refs = append(refs, ref{author(i), uint64(i + 1), tag{}})
 		}
-		return s
+		return refs
 	}
-	one := func(int) identity.PublicKey { return key(1) }
-	many := func(i int) identity.PublicKey { return identity.PublicKey{byte(i >> 16), byte(i >> 8), byte(i)} }
-	large := bytes.Repeat([]byte{1}, dag.MaxBody)
-	ops := func(n int, body []byte) *batch {
-		b := new(batch)
-		for range n {
-			b.ops = append(b.ops, encodedOp{body: body})
-		}
-		return b
+	one := func(int) tag { return tag{1} }
+	many := func(i int) tag { return tag{byte(i >> 16), byte(i >> 8), byte(i)} }
+	vector := func(tips ...tip) []byte { return (&summary{vector: tips}).encode() }
+	var authors []tip
+	for _, r := range refs(MaxTips+1, many) {
+		authors = append(authors, tip{ref: r})
 	}
-	anchors := new(summary)
-	for i := range MaxAnchor + 1 {
-		anchors.anchor = append(anchors.anchor, anchorOp{id: dag.ID{byte(i >> 8), byte(i)}})
-	}
-	salted := dagcbor.AppendArray(nil, 7)
-	salted = dagcbor.AppendUint(dagcbor.AppendUint(salted, 0), Version)
-	salted = dagcbor.AppendBytes(salted, make([]byte, 32))
-	salted = dagcbor.AppendBytes(salted, []byte("salt"))
-	version := dagcbor.AppendUint(dagcbor.AppendUint(dagcbor.AppendArray(nil, 9), 0), Version+1)
-	version = append(version, 0, 0, 0, 0, 0, 0, 0)
+	halfSymbol := dagcbor.AppendBytes(appendHead(nil, 2, kindSymbols), make([]byte, symbolSize+1))
+	version := dagcbor.AppendUint(dagcbor.AppendUint(dagcbor.AppendArray(nil, 12), 0), Version+1)
+	version = append(version, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	for _, c := range []struct {
 		name  string
 		frame []byte
@@ -95,27 +89,36 @@ func TestMessageRefused(t *testing.T) {
 	}{
 		{"nothing", nil, ErrMalformed},
 		{"no array", []byte{0}, ErrMalformed},
-		{"unknown kind", []byte{0x81, 5}, ErrMalformed},
-		{"ask with a field", []byte{0x82, 3, 0xf4}, ErrMalformed},
-		{"done without a field", []byte{0x81, 2}, ErrMalformed},
-		{"done with a number", []byte{0x82, 2, 0}, ErrMalformed},
+		{"unknown kind", []byte{0x81, 8}, ErrMalformed},
+		{"ask with a field", []byte{0x82, 4, 0xf4}, ErrMalformed},
+		{"end with a field", []byte{0x82, 2, 0xf4}, ErrMalformed},
+		{"fin without a field", []byte{0x81, 7}, ErrMalformed},
+		{"fin with a number", []byte{0x82, 7, 0}, ErrMalformed},
 		{"trailing byte", append(ask{}.encode(), 0), ErrMalformed},
 		{"another version", version, ErrVersion},
-		{"salt", salted, ErrLimit},
-		{"purpose", (&summary{purpose: 3}).encode(), ErrMalformed},
-		{"full with an anchor", (&summary{purpose: purposeFull, anchor: []anchorOp{{}}}).encode(), ErrMalformed},
-		{"anchor unsorted", (&summary{anchor: []anchorOp{{id: id(2)}, {id: id(1)}}}).encode(), ErrMalformed},
-		{"anchor twice", (&summary{anchor: []anchorOp{{id: id(2)}, {id: id(2), head: true}}}).encode(), ErrMalformed},
-		{"anchor too long", anchors.encode(), ErrLimit},
-		{"tips unsorted", (&summary{tips: []tip{{key(2), 1, id(1), false}, {key(1), 1, id(1), false}}}).encode(), ErrMalformed},
-		{"tip twice", (&summary{tips: []tip{{key(1), 1, id(1), false}, {key(1), 1, id(1), true}}}).encode(), ErrMalformed},
-		{"seq 0", (&summary{tips: []tip{{key(1), 0, id(1), false}}}).encode(), ErrMalformed},
-		{"tips of one author", tips(MaxAuthorTips+1, one).encode(), ErrLimit},
-		{"tips", tips(MaxTips+1, many).encode(), ErrLimit},
-		{"no ops", ops(0, nil).encode(), ErrMalformed},
-		{"too many ops", ops(MaxFrameOps+1, nil).encode(), ErrLimit},
-		{"two large ops", ops(2, large[:TargetFrame/2]).encode(), ErrLimit},
-		{"body too long", ops(1, append(large, 1)).encode(), ErrLimit},
+		{"purpose", (&summary{purpose: 4}).encode(), ErrMalformed},
+		{"full with an anchor", (&summary{purpose: purposeFull, anchor: refs(1, one)}).encode(), ErrMalformed},
+		{"anchor unsorted", (&summary{anchor: []ref{{tag{2}, 1, tag{}}, {tag{1}, 1, tag{}}}}).encode(), ErrMalformed},
+		{"anchor twice", (&summary{anchor: []ref{{tag{2}, 1, tag{}}, {tag{2}, 1, tag{}}}}).encode(), ErrMalformed},
+		{"anchor too long", (&summary{anchor: refs(MaxAnchor+1, many)}).encode(), ErrLimit},
+		{"branches unsorted", (&summary{branches: []ref{{tag{2}, 2, tag{}}, {tag{2}, 1, tag{}}}}).encode(), ErrMalformed},
+		{"branches of one author", (&summary{branches: refs(MaxAuthorTips+1, one)}).encode(), ErrLimit},
+		{"vector unsorted", vector(tip{ref: ref{tag{2}, 1, tag{}}}, tip{ref: ref{tag{1}, 1, tag{}}}), ErrMalformed},
+		{"author twice", vector(tip{ref: ref{tag{2}, 1, tag{}}}, tip{ref: ref{tag{2}, 2, tag{}}}), ErrMalformed},
+		{"seq 0", vector(tip{}), ErrMalformed},
+		{"span beyond seq", vector(tip{ref: ref{tag{1}, 1, tag{}}, span: 1, checks: []check{{}}}), ErrMalformed},
+		{"a check missing", vector(tip{ref: ref{tag{1}, 9, tag{}}, span: 2, checks: []check{{}}}), ErrMalformed},
+		{"a check too many", vector(tip{ref: ref{tag{1}, 9, tag{}}, checks: []check{{}}}), ErrMalformed},
+		{"vector too long", vector(authors...), ErrLimit},
+		{"filter without hashes", (&summary{filter: filter{bits: []byte{1}}}).encode(), ErrMalformed},
+		{"hashes without a filter", (&summary{filter: filter{hashes: 1}}).encode(), ErrMalformed},
+		{"too many hashes", (&summary{filter: filter{maxHashes + 1, []byte{1}}}).encode(), ErrMalformed},
+		{"filter too long", (&summary{filter: filter{1, make([]byte, MaxFilter+1)}}).encode(), ErrLimit},
+		{"sketch beside a vector", (&summary{sketch: make([]riblt.Symbol, 1), vector: authors[:1]}).encode(), ErrMalformed},
+		{"sketch too long", (&summary{sketch: make([]riblt.Symbol, MaxSymbols+1)}).encode(), ErrLimit},
+		{"half a symbol", halfSymbol, ErrMalformed},
+		{"no symbols", (&symbols{}).encode(), ErrMalformed},
+		{"no ops", batch{}.encode(), ErrMalformed},
 		{"frame too long", make([]byte, MaxFrame+1), ErrLimit},
 	} {
 		m, err := decodeMessage(c.frame)
@@ -127,42 +130,46 @@ func TestMessageRefused(t *testing.T) {
 
 // TestMessageBounds: the largest messages of each kind are within their bounds.
 func TestMessageBounds(t *testing.T) {
-	largest := &batch{ops: []encodedOp{{make([]byte, dag.MaxBlock), make([]byte, dag.MaxBody)}}}
-	if n := len(largest.encode()); n > MaxFrame {
+	if n := len(batch{make([]byte, dag.MaxBlock+dag.MaxBody)}.encode()); n > MaxFrame {
 		t.Errorf("the largest op takes %d bytes, more than MaxFrame, %d", n, MaxFrame)
 	}
-	if _, err := decodeMessage(largest.encode()); err != nil {
-		t.Errorf("the largest op: %v", err)
-	}
-	s := new(summary)
-	for i := range MaxAnchor {
-		s.anchor = append(s.anchor, anchorOp{id: dag.ID{byte(i >> 8), byte(i)}})
-	}
+	s := &summary{filter: filter{maxHashes, make([]byte, MaxFilter)}}
 	for i := range MaxTips {
-		s.tips = append(s.tips, tip{author: identity.PublicKey{byte(i >> 8), byte(i)}, seq: dagcbor.MaxUint})
+		r := ref{tag{byte(i >> 8), byte(i)}, dagcbor.MaxUint, tag{}}
+		if i < MaxAnchor {
+			s.anchor = append(s.anchor, r)
+		}
+		s.branches = append(s.branches, r)
+		span := uint64(dagcbor.MaxUint - 1)
+		s.vector = append(s.vector, tip{r, span, make([]check, countChecks(span))})
 	}
-	if n := len(s.encode()); n > MaxFrame {
-		t.Errorf("the largest summary takes %d bytes, more than MaxFrame, %d", n, MaxFrame)
-	}
-	if _, err := decodeMessage(s.encode()); err != nil {
-		t.Errorf("the largest summary: %v", err)
+	sketch := &summary{anchor: s.anchor, branches: s.branches, filter: s.filter, sketch: make([]riblt.Symbol, MaxSymbols)}
+	for _, s := range []*summary{s, sketch} {
+		frame := s.encode()
+		if len(frame) > MaxFrame {
+			t.Errorf("the largest summary takes %d bytes, more than MaxFrame, %d", len(frame), MaxFrame)
+		}
+		if _, err := decodeMessage(frame); err != nil {
+			t.Errorf("the largest summary: %v", err)
+		}
 	}
 	ids := make([]dag.ID, MaxAnchor)
-	if n := len(encodeAnchor(ids)); n > MaxAnchorSize || n > dag.MaxMetaValue {
-		t.Errorf("the largest anchor takes %d bytes, more than MaxAnchorSize, %d, or a store's named value", n, MaxAnchorSize)
+	if n := len(memory{ids, ids[:maxOffered]}.encode()); n > MaxMemorySize || n > dag.MaxMetaValue {
+		t.Errorf("the largest memory takes %d bytes, more than MaxMemorySize, %d, or a store's named value", n, MaxMemorySize)
 	}
 }
 
-func TestAnchor(t *testing.T) {
-	for _, ids := range [][]dag.ID{nil, {id(1)}, {id(1), id(2)}} {
-		got, err := decodeAnchor(encodeAnchor(ids))
-		if diff := cmp.Diff(ids, got); err != nil || diff != "" {
-			t.Errorf("decodeAnchor(encodeAnchor(%v)): %v (-want +got):\n%s", ids, err, diff)
+func TestMemory(t *testing.T) {
+	for _, m := range []memory{{}, {anchor: []dag.ID{id(1)}}, {anchor: []dag.ID{id(1), id(2)}, offered: []dag.ID{id(1)}}} {
+		got, err := decodeMemory(m.encode())
+		if diff := cmp.Diff(m, got, cmp.AllowUnexported(memory{})); err != nil || diff != "" {
+			t.Errorf("decodeMemory(%v.encode()): %v (-want +got):\n%s", m, err, diff)
 		}
 	}
-	for _, b := range [][]byte{{0}, {0x82, 1, 0x80}, {0x82, 0, 0x80, 0}, encodeAnchor([]dag.ID{id(2), id(1)}), encodeAnchor([]dag.ID{id(1), id(1)})} {
-		if ids, err := decodeAnchor(b); !errors.Is(err, ErrAnchor) || ids != nil {
-			t.Errorf("decodeAnchor(%x) = %v, %v, want ErrAnchor", b, ids, err)
+	for _, b := range [][]byte{{0}, {0x83, 1, 0x80, 0x80}, {0x82, 0, 0x80}, {0x83, 0, 0x80, 0x80, 0},
+		memory{anchor: []dag.ID{id(2), id(1)}}.encode(), memory{offered: []dag.ID{id(1), id(1)}}.encode()} {
+		if m, err := decodeMemory(b); !errors.Is(err, ErrMemory) || m.anchor != nil || m.offered != nil {
+			t.Errorf("decodeMemory(%x) = %v, %v, want ErrMemory", b, m, err)
 		}
 	}
 }
@@ -188,13 +195,13 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
-// FuzzAnchor: as FuzzMessage.
-func FuzzAnchor(f *testing.F) {
-	f.Add(encodeAnchor([]dag.ID{id(1), id(2)}))
+// FuzzMemory: as FuzzMessage.
+func FuzzMemory(f *testing.F) {
+	f.Add(memory{anchor: []dag.ID{id(1), id(2)}, offered: []dag.ID{id(3)}}.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		ids, err := decodeAnchor(b)
-		if err == nil && len(b) > 0 && !bytes.Equal(encodeAnchor(ids), b) {
-			t.Fatalf("decodeAnchor accepts %x, which encodes as %x", b, encodeAnchor(ids))
+		m, err := decodeMemory(b)
+		if err == nil && len(b) > 0 && !bytes.Equal(m.encode(), b) {
+			t.Fatalf("decodeMemory accepts %x, which encodes as %x", b, m.encode())
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/causeway-sync/causeway/dag"
@@ -31,7 +32,7 @@ func (s *Session) Receive(frame []byte) ([]*dag.Unverified, error) {
 	if _, ok := m.(*summary); !ok && s.peer == nil {
 		return nil, s.fail(fmt.Errorf("%w: the first frame is not a summary", ErrProtocol))
 	}
-	b, ok := m.(*batch)
+	b, ok := m.(batch)
 	if !ok {
 		s.stats.SummaryBytesReceived += int64(len(frame))
 		if err := s.control(m); err != nil {
@@ -40,7 +41,6 @@ func (s *Session) Receive(frame []byte) ([]*dag.Unverified, error) {
 		return nil, nil
 	}
 	s.stats.OpBytesReceived += int64(len(frame))
-	s.stats.OpsReceived += len(b.ops)
 	switch {
 	case s.expected == 0:
 		return nil, s.fail(fmt.Errorf("%w: ops after the end of the answer", ErrProtocol))
@@ -48,29 +48,32 @@ func (s *Session) Receive(frame []byte) ([]*dag.Unverified, error) {
 		return nil, s.fail(fmt.Errorf("%w: more than %d bytes of ops", ErrLimit, MaxSessionBytes))
 	}
 	s.mu.Unlock() // let Next go on while the ops are decoded
-	ops, err := s.decode(b)
+	ops, received, err := s.decode(b)
 	s.mu.Lock()
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	s.stats.Duplicates += len(b.ops) - len(ops)
+	s.stats.OpsReceived += received
+	s.stats.Duplicates += received - len(ops)
 	return ops, nil
 }
 
-// decode returns the ops of b that the graph does not hold.
-func (s *Session) decode(b *batch) ([]*dag.Unverified, error) {
+// decode returns the ops of b that the graph does not hold, and how many are in b.
+func (s *Session) decode(b batch) (ops []*dag.Unverified, received int, err error) {
 	g := s.src.Graph()
-	ops := make([]*dag.Unverified, 0, len(b.ops))
-	for i, e := range b.ops {
-		op, err := dag.Decode(e.block, e.body)
-		if err != nil {
-			return nil, fmt.Errorf("%w: op %d of the frame: %w", ErrMalformed, i, err)
+	for rest := b.ops; len(rest) > 0; received++ {
+		if received == 1 && batchHead+len(b.ops) > TargetFrame {
+			return nil, 0, fmt.Errorf("%w: several ops in a frame of %d bytes, at most %d", ErrLimit, batchHead+len(b.ops), TargetFrame)
+		}
+		var op *dag.Unverified
+		if op, rest, err = dag.DecodeNext(rest); err != nil {
+			return nil, 0, fmt.Errorf("%w: op %d of the frame: %w", ErrMalformed, received, err)
 		}
 		if _, ok := g.Get(op.ID()); !ok {
 			ops = append(ops, op)
 		}
 	}
-	return ops, nil
+	return ops, received, nil
 }
 
 // control acts on a frame that carries no ops. The error names the breach.
@@ -80,14 +83,18 @@ func (s *Session) control(m message) error {
 	}
 	switch m := m.(type) {
 	case *summary:
-		if m.mesh != s.mesh {
-			return fmt.Errorf("%w: %v", ErrMesh, m.mesh)
+		if m.mesh != meshTag(m.salt, s.mesh) {
+			return ErrMesh
 		}
 		return s.onSummary(m)
+	case *symbols:
+		return s.onSymbols(m)
+	case more:
+		return s.onMore()
 	case ask:
 		return s.onAsk()
-	case doneMessage:
-		return s.onDone(m)
+	case end:
+		return s.onEnd(m)
 	case fin:
 		return s.onFin(m)
 	}
@@ -95,30 +102,87 @@ func (s *Session) control(m message) error {
 }
 
 func (s *Session) onSummary(m *summary) error {
-	g := s.src.Graph()
+	st := &statement{summary: m}
 	switch {
 	case m.purpose == purposeOpen && s.peer == nil:
-		s.peer = m
-		if !knowsAnchor(g, m) {
+		s.peer = st
+		if !st.findAnchor(newNames(s.src.Graph(), m.salt)) {
 			s.asks = true
 			s.send(ask{})
 			return nil
 		}
 	case m.purpose == purposeFull && s.asks && !s.full:
-		s.peer, s.full = m, true
+		s.peer, s.full = st, true
 	case m.purpose == purposeRepair && s.owed == 0 && !s.wasRepaired && !s.peerFin:
 		s.wasRepaired = true
 		s.owed++
+	case m.purpose == purposePlain && s.pending != nil && m.salt == s.pending.salt && len(m.sketch) == 0:
+		// It is the summary whose sketch was too short, but for that.
+		s.pending.vector, s.pending.sketch = m.vector, nil
+		return s.reply()
 	default:
 		return fmt.Errorf("%w: a summary of purpose %d", ErrProtocol, m.purpose)
 	}
-	ops, err := lacks(g, m, m.purpose == purposeRepair)
-	if err != nil {
-		return err
+	s.pending = st
+	return s.reply()
+}
+
+// onSymbols lengthens the sketch of the summary that is to be answered.
+func (s *Session) onSymbols(m *symbols) error {
+	if s.pending == nil {
+		return fmt.Errorf("%w: symbols", ErrProtocol)
 	}
+	if len(s.pending.sketch)+len(m.sketch) > MaxSymbols {
+		return fmt.Errorf("%w: more than %d symbols", ErrLimit, MaxSymbols)
+	}
+	s.pending.sketch = append(s.pending.sketch, m.sketch...)
+	return s.reply()
+}
+
+// reply answers the pending summary, or asks for more of it.
+func (s *Session) reply() error {
+	g, st := s.src.Graph(), s.pending
+	n := newNames(g, st.salt)
+	st.findAnchor(n)
+	var ops, fresh []*dag.Op
+	if g.Len() > 0 { // a joiner has nothing to answer, and need not understand the sketch yet
+		if !st.decode(n) {
+			if s.mores++; s.mores > maxMores {
+				return fmt.Errorf("%w: a sketch without end", ErrProtocol)
+			}
+			s.send(more{})
+			return nil
+		}
+		known := st.known(n, st.purpose == purposeRepair)
+		ops = st.lacks(n, known)
+		if fresh = ops; len(s.offered) > 0 {
+			fresh = both(ops, g.Since(append(known, s.offered...)))
+		}
+	}
+	s.pending = nil
 	s.stats.PeerLacked = len(ops)
-	s.queue = append(s.queue, &outgoing{ops: ops})
+	s.answer(ops, fresh)
 	return nil
+}
+
+// maxMores bounds how often a peer is asked for more of its sketches: a
+// correct one sends the vector sooner.
+const maxMores = 4
+
+// both returns the ops that are in a and in b, two results of Graph.Since.
+func both(a, b []*dag.Op) []*dag.Op {
+	var c []*dag.Op
+	for len(a) > 0 && len(b) > 0 {
+		switch order := cmp.Or(cmp.Compare(a[0].Depth(), b[0].Depth()), a[0].ID().Compare(b[0].ID())); {
+		case order < 0:
+			a = a[1:]
+		case order > 0:
+			b = b[1:]
+		default:
+			c, a, b = append(c, a[0]), a[1:], b[1:]
+		}
+	}
+	return c
 }
 
 // onAsk answers with the state of the opening summary, without the anchor.
@@ -127,28 +191,50 @@ func (s *Session) onAsk() error {
 		return fmt.Errorf("%w: an ask", ErrProtocol)
 	}
 	s.wasAsked = true
-	s.send(s.state.summary(s.mesh, purposeFull, nil))
+	s.summarize(s.state, purposeFull, nil)
 	return nil
 }
 
-func (s *Session) onDone(m doneMessage) error {
+// onMore sends more symbols, or the vector where that takes no more.
+func (s *Session) onMore() error {
+	k := &s.sketch
+	if k.enc == nil || s.expected == 0 {
+		return fmt.Errorf("%w: asks for more", ErrProtocol)
+	}
+	s.wasMore++
+	n := k.sent * (sketchGrowth - 1)
+	if (k.sent+n)*sketchMost > k.authors || k.sent+n > MaxSymbols {
+		k.enc = nil
+		plain, _, _ := k.state.summary(s.salt, s.mesh, purposePlain, k.anchor)
+		s.send(plain)
+		return nil
+	}
+	k.sent += n
+	s.send(&symbols{k.enc.Next(n)})
+	return nil
+}
+
+func (s *Session) onEnd(m end) error {
 	if s.expected == 0 {
-		return fmt.Errorf("%w: a done", ErrProtocol)
+		return fmt.Errorf("%w: an end", ErrProtocol)
 	}
 	s.expected--
 	g := s.src.Graph()
-	held := s.peer.heldBy(g)
-	if !held && !m.more && !s.repaired {
+	ops, held := s.peer.held(newNames(g, s.peer.salt))
+	if !held && !m.cut && !s.repaired {
 		s.repaired = true
 		s.expected++
 		anchor := s.anchor
 		if s.wasAsked {
 			anchor = nil
 		}
-		s.send(stateOf(g).summary(s.mesh, purposeRepair, anchor))
+		s.salt = s.salt.next()
+		s.summarize(stateOf(g), purposeRepair, anchor)
 		return nil
 	}
-	s.held = held
+	if s.held = held; held {
+		s.peerHas = ops
+	}
 	s.send(fin{satisfied: held})
 	return nil
 }

@@ -2,10 +2,10 @@ package reconcile
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/reconcile/riblt"
 )
 
 // Source is what a session reads: the operations a node holds. It must be safe
@@ -26,15 +26,22 @@ type Config struct {
 	// Mesh is the ID of the founding op. Required; a joiner knows it before it
 	// holds the op.
 	Mesh dag.ID
-	// Anchor is what [Session.Anchor] returned for the same peer last, nil if
+	// Salt is random bytes, fresh for each session: whoever could foresee them
+	// could make operations that this session takes for each other.
+	Salt [SaltSize]byte
+	// Memory is what [Session.Memory] returned for the same peer last, nil if
 	// nothing. It must never be one of another peer: it would be correct, but
 	// cost a round trip.
-	Anchor []byte
+	Memory []byte
 	// MaxBytes bounds the operation frames that this side sends, in bytes;
 	// zero means DefaultMaxBytes, and no more than MaxSessionBytes are sent.
 	// The first operation is sent whatever its size, so that every session
 	// makes progress.
 	MaxBytes int64
+	// MaxAgain bounds what of it may be operations that the peer was sent
+	// before or once held, in bytes: a peer that states again and again that it holds
+	// nothing costs no more than that. Zero means no bound of its own, less than zero none of them.
+	MaxAgain int64
 }
 
 // A Session is one side of one exchange with one peer. Frames from [Session.Next]
@@ -48,18 +55,25 @@ type Session struct {
 	src      Source
 	mesh     dag.ID
 	maxBytes int64
-	stored   []byte    // the anchor as configured
-	anchor   []*dag.Op // those ops, if the graph holds all of them
+	maxAgain int64
+	memory   memory    // as configured, but empty if the graph does not hold it
+	anchor   []*dag.Op // those ops
+	offered  []*dag.Op // what was sent before or held once
 	state    state     // what the opening summary states
-	stated   []dag.ID  // the heads which it states
+	stated   []*dag.Op // which is the past of these, and of the anchor
 
 	mu       sync.Mutex
 	err      error // the first; the session is over
 	queue    []*outgoing
-	peer     *summary // the peer's opening summary, or its full one
-	owed     int      // answers queued or not yet possible, whose done was not sent
-	expected int      // answers of the peer whose done was not received
-	stats    Stats    // but RoundTrips
+	answers  []*outgoing // all so far
+	sketch   sketching   // of our latest summary
+	salt     salt        // of our latest summary
+	peer     *statement  // the peer's opening summary, or its full one
+	pending  *statement  // that of the peer which is to be answered next
+	owed     int         // answers queued or not yet possible, whose end was not sent
+	expected int         // answers of the peer whose end was not received
+	stats    Stats       // but RoundTrips
+	peerHas  []*dag.Op   // what the peer stated, if held
 
 	// What happened at most once, by this side or by the peer.
 	asks, wasAsked        bool // an ask
@@ -67,14 +81,24 @@ type Session struct {
 	repaired, wasRepaired bool // a repair
 	finSent, peerFin      bool // a fin
 	held, peerHeld        bool // that fin was, or will be, satisfied
+	mores, wasMore        int  // how often more symbols were asked for
+}
+
+// sketching is what it takes to go on with the sketch of a summary.
+type sketching struct {
+	enc     *riblt.Encoder // nil if there is none
+	sent    int            // symbols
+	authors int
+	state   state // for the vector in its place
+	anchor  []*dag.Op
 }
 
 // outgoing is what waits to be sent: a message, or else an answer of ops.
 type outgoing struct {
-	m    message
-	ops  []*dag.Op  // of an answer, those not yet fetched; used by Next alone
-	next *encodedOp // fetched, but did not fit the last frame
-	more bool       // the answer stopped at the limit
+	m     message
+	ops   []*dag.Op // of an answer, parents first
+	fresh []*dag.Op // those of ops that were not sent before
+	n     int       // how many of ops were sent; changed by Next alone
 }
 
 // Stats counts what a session did so far.
@@ -83,47 +107,65 @@ type Stats struct {
 	OpBytesSent, OpBytesReceived           int64 // frames of ops, in bytes
 	OpsSent, OpsReceived                   int   // ops in them
 	Duplicates                             int   // of OpsReceived, those the graph already held
+	// BytesAgain is how much of OpBytesSent were operations that the peer was
+	// sent before or once held.
+	BytesAgain int64
 	// PeerLacked is how many ops the peer lacked by its latest summary,
 	// whether sent or not: how far it lags behind.
 	PeerLacked int
 	// RoundTrips is 1, and one more if either side had to ask for a summary
-	// without an anchor, and one more if either sent a repair.
+	// without an anchor, one more if either sent a repair, and one more for
+	// each time that a sketch was too short.
 	RoundTrips int
 }
 
 // New begins a session: what the opening summary states is read from the graph
 // now. If the graph does not hold all of the anchor, as after the loss of a
-// disk, the session does without. The error wraps [ErrAnchor].
+// disk, the session does without. The error wraps [ErrMemory].
 func New(src Source, cfg Config) (*Session, error) {
-	ids, err := decodeAnchor(cfg.Anchor)
+	m, err := decodeMemory(cfg.Memory)
 	if err != nil {
 		return nil, err
 	}
 	if cfg.MaxBytes <= 0 {
 		cfg.MaxBytes = DefaultMaxBytes
 	}
-	g := src.Graph()
+	if cfg.MaxAgain == 0 {
+		cfg.MaxAgain = MaxSessionBytes
+	}
 	s := &Session{
 		src:      src,
 		mesh:     cfg.Mesh,
 		maxBytes: min(cfg.MaxBytes, MaxSessionBytes),
-		stored:   slices.Clone(cfg.Anchor),
+		maxAgain: cfg.MaxAgain,
+		memory:   m,
+		salt:     cfg.Salt,
 		owed:     1,
 		expected: 1,
 	}
-	for _, id := range ids {
-		op, ok := g.Get(id)
-		if !ok {
-			s.anchor, s.stored = nil, nil
-			break
-		}
-		s.anchor = append(s.anchor, op)
+	g := src.Graph()
+	s.offered, _ = find(g, m.offered)
+	anchor, all := find(g, m.anchor)
+	s.offered = append(s.offered, anchor...)
+	if all {
+		s.anchor = anchor
+	} else {
+		s.memory.anchor = nil
 	}
 	s.state = stateOf(g) // after the anchor was found, hence covers it
-	open := s.state.summary(s.mesh, purposeOpen, s.anchor)
-	s.stated = open.heads()
-	s.send(open)
+	s.stated = s.summarize(s.state, purposeOpen, s.anchor)
 	return s, nil
+}
+
+// summarize sends what st is and returns what that states beside the anchor.
+func (s *Session) summarize(st state, p purpose, anchor []*dag.Op) []*dag.Op {
+	sum, stated, enc := st.summary(s.salt, s.mesh, p, anchor)
+	s.sketch = sketching{}
+	if enc != nil {
+		s.sketch = sketching{enc: enc, sent: len(sum.sketch), authors: len(stated) - len(sum.branches), state: st, anchor: anchor}
+	}
+	s.send(sum)
+	return stated
 }
 
 // Next returns the next frame for the peer, at most [MaxFrame] bytes, which
@@ -143,62 +185,74 @@ func (s *Session) Next() (frame []byte, done bool, err error) {
 		return nil, s.finSent && s.peerFin, nil
 	}
 	out := s.queue[0]
-	if out.m == nil {
-		s.mu.Unlock()
-		b, err := s.fill(out)
-		s.mu.Lock()
-		if err != nil {
-			return nil, true, s.fail(err)
+	if out.m != nil {
+		s.queue = s.queue[1:]
+		if _, ok := out.m.(fin); ok {
+			s.finSent = true
 		}
-		if s.err != nil { // Receive failed meanwhile
-			return nil, true, s.err
-		}
-		if b != nil {
-			frame = b.encode()
-			s.stats.OpBytesSent += int64(len(frame))
-			s.stats.OpsSent += len(b.ops)
-			return frame, false, nil
-		}
-		out.m = doneMessage{more: out.more}
+		frame = out.m.encode()
+		s.stats.SummaryBytesSent += int64(len(frame))
+		return frame, false, nil
 	}
-	s.queue = s.queue[1:]
-	switch out.m.(type) {
-	case doneMessage:
+	s.mu.Unlock()
+	f, err := s.fill(out)
+	s.mu.Lock()
+	if err != nil {
+		return nil, true, s.fail(err)
+	}
+	if s.err != nil { // Receive failed meanwhile
+		return nil, true, s.err
+	}
+	if f.count == 0 {
+		s.queue = s.queue[1:]
 		s.owed--
-	case fin:
-		s.finSent = true
+		frame = end{cut: f.cut}.encode()
+		s.stats.SummaryBytesSent += int64(len(frame))
+		return frame, false, nil
 	}
-	frame = out.m.encode()
-	s.stats.SummaryBytesSent += int64(len(frame))
+	out.n += f.count
+	frame = f.encode()
+	s.stats.OpBytesSent += int64(len(frame))
+	s.stats.OpsSent += f.count
+	s.stats.BytesAgain += f.again
 	return frame, false, nil
 }
 
-// fill makes the next frame of an answer, nil if there is none.
-func (s *Session) fill(out *outgoing) (*batch, error) {
-	b, size := new(batch), batchHead
-	for len(b.ops) < MaxFrameOps && (out.next != nil || len(out.ops) > 0) {
-		if out.next == nil {
-			block, body, err := s.src.Fetch(out.ops[0].ID())
-			if err != nil {
-				return nil, fmt.Errorf("reconcile: fetch %v: %w", out.ops[0].ID(), err)
-			}
-			out.next, out.ops = &encodedOp{block: block, body: body}, out.ops[1:]
+// filling is a frame of ops in the making.
+type filling struct {
+	batch
+	count int   // ops in it
+	again int64 // bytes of those that were sent before
+	cut   bool  // a limit keeps the next op out
+}
+
+// fill makes the next frame of an answer, without ops if the answer ends.
+func (s *Session) fill(out *outgoing) (*filling, error) {
+	f := new(filling)
+	for _, op := range out.ops[out.n:] {
+		block, body, err := s.src.Fetch(op.ID())
+		if err != nil {
+			return nil, fmt.Errorf("reconcile: fetch %v: %w", op.ID(), err)
 		}
-		n := out.next.size()
-		if len(b.ops) > 0 && size+n > TargetFrame {
+		n := len(block) + len(body)
+		if f.count > 0 && batchHead+len(f.ops)+n > TargetFrame {
 			break
 		}
-		// OpsSent and OpBytesSent are written by this goroutine alone.
-		if len(b.ops)+s.stats.OpsSent > 0 && s.stats.OpBytesSent+int64(size+n) > s.maxBytes {
-			out.ops, out.next, out.more = nil, nil, true
+		again := len(out.fresh) == 0 || out.fresh[0] != op
+		// Of the statistics, those read here are written by this goroutine alone.
+		all := s.stats.OpBytesSent + int64(batchHead+len(f.ops)+n)
+		if f.count+s.stats.OpsSent > 0 && all > s.maxBytes || again && s.stats.BytesAgain+f.again+int64(n) > s.maxAgain {
+			f.cut = true
 			break
 		}
-		b.ops, size, out.next = append(b.ops, *out.next), size+n, nil
+		if again {
+			f.again += int64(n)
+		} else {
+			out.fresh = out.fresh[1:]
+		}
+		f.ops, f.count = append(append(f.ops, block...), body...), f.count+1
 	}
-	if len(b.ops) == 0 {
-		return nil, nil
-	}
-	return b, nil
+	return f, nil
 }
 
 // Done reports whether the session is over on both sides: nothing more is to
@@ -222,7 +276,7 @@ func (s *Session) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.stats
-	st.RoundTrips = 1
+	st.RoundTrips = 1 + max(s.mores, s.wasMore)
 	if s.asks || s.wasAsked {
 		st.RoundTrips++
 	}
@@ -232,43 +286,53 @@ func (s *Session) Stats() Stats {
 	return st
 }
 
-// Anchor returns what the caller stores durably for this peer and passes to
-// the next session with it, at most [MaxAnchorSize] bytes. It may be called at
+// Memory returns what the caller stores durably for this peer and passes to
+// the next session with it, at most [MaxMemorySize] bytes. It may be called at
 // any time, also after an error or a broken connection: it never claims more
 // than what is known to be held by both sides then. Losing it costs bytes of
-// the next summary and nothing else.
-func (s *Session) Anchor() []byte {
+// the next summary, and forgets what the peer was sent.
+func (s *Session) Memory() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.held && !s.peerHeld {
-		if s.wasAsked {
-			return nil // the peer does not hold it
-		}
-		return slices.Clone(s.stored)
-	}
-	var ids []dag.ID
+	m := memory{anchor: s.memory.anchor}
+	var both []*dag.Op
 	if s.held {
-		ids = append(ids, s.peer.heads()...)
+		both = append(both, s.peerHas...)
 	}
 	if s.peerHeld {
-		ids = append(ids, s.stated...)
+		both = append(append(both, s.stated...), s.anchor...)
+	}
+	switch {
+	case len(both) > 0:
+		m.anchor = headIDs(both, MaxAnchor)
+	case s.wasAsked:
+		m.anchor = nil // the peer does not hold it
+	}
+	offered := s.offered
+	for _, a := range s.answers {
+		offered = append(offered[:len(offered):len(offered)], a.ops[:a.n]...)
 	}
 	g := s.src.Graph()
-	var ops []*dag.Op
-	for _, id := range ids {
-		if op, ok := g.Get(id); ok {
-			ops = append(ops, op)
+	anchor, _ := find(g, m.anchor)
+	var beyond []*dag.Op
+	for _, op := range dag.HeadsOf(offered) {
+		if !covered(op, anchor) {
+			beyond = append(beyond, op)
 		}
 	}
-	ids = ids[:0]
-	for _, op := range reduce(ops) {
-		ids = append(ids, op.ID())
-	}
-	return encodeAnchor(ids)
+	m.offered = headIDs(beyond, maxOffered)
+	return m.encode()
 }
 
 // send queues m.
 func (s *Session) send(m message) { s.queue = append(s.queue, &outgoing{m: m}) }
+
+// answer queues ops, of which those in fresh were not sent before. Both are in one order.
+func (s *Session) answer(ops, fresh []*dag.Op) {
+	out := &outgoing{ops: ops, fresh: fresh}
+	s.queue = append(s.queue, out)
+	s.answers = append(s.answers, out)
+}
 
 // fail ends the session with its first error.
 func (s *Session) fail(err error) error {

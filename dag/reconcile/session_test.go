@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/causeway-sync/causeway/dag"
-	"github.com/causeway-sync/causeway/identity"
+	"github.com/causeway-sync/causeway/dag/reconcile/riblt"
 )
 
 // open starts a session of r and returns it with its opening frame taken.
@@ -43,27 +43,35 @@ func answer(t *testing.T, s *Session) (frames []message) {
 	}
 }
 
+// hopeless returns symbols that decode to nothing.
+func hopeless(n int) []riblt.Symbol {
+	sketch := make([]riblt.Symbol, n)
+	for i := range sketch {
+		sketch[i].Hash = uint64(i + 1)
+	}
+	return sketch
+}
+
 // TestOutOfPlace: each script ends with a frame that has no place there. A
 // dash stands for taking all frames that the session has to send.
 func TestOutOfPlace(t *testing.T) {
 	m := newMesh(t, 2)
 	r := m.newReplica(true)
 	r.write(0, 1)
-	tip0 := stateOf(r.graph).summary(m.id, purposeOpen, nil).tips[0]
-	wrongSeq := tip0
-	wrongSeq.seq++
-	wrongAuthor := tip0
-	wrongAuthor.author = m.keys[1].Public()
-	unknown := []anchorOp{{id: id(1)}}
+	unknown := []ref{{author: tag{1}, seq: 1}}
 	block, body, err := r.Fetch(r.graph.Founding().ID())
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	empty := &summary{mesh: m.id}
-	full := &summary{mesh: m.id, purpose: purposeFull}
-	repair := &summary{mesh: m.id, purpose: purposeRepair}
-	ops := &batch{ops: []encodedOp{{block, body}}}
+	mesh := meshTag(salt{}, m.id)
+	empty := &summary{mesh: mesh}
+	full := &summary{mesh: mesh, purpose: purposeFull}
+	repair := &summary{mesh: mesh, purpose: purposeRepair}
+	plain := &summary{mesh: mesh, purpose: purposePlain}
+	short := &summary{mesh: mesh, sketch: hopeless(2)}
+	ops := batch{slices.Concat(block, body)}
+	next := &symbols{sketch: hopeless(3)}
 	var take message // nil
 	for _, c := range []struct {
 		name   string
@@ -71,29 +79,38 @@ func TestOutOfPlace(t *testing.T) {
 		want   error
 	}{
 		{"ops first", []message{ops}, ErrProtocol},
-		{"done first", []message{doneMessage{}}, ErrProtocol},
+		{"done first", []message{end{}}, ErrProtocol},
 		{"ask first", []message{ask{}}, ErrProtocol},
 		{"fin first", []message{fin{}}, ErrProtocol},
 		{"full first", []message{full}, ErrProtocol},
 		{"repair first", []message{repair}, ErrProtocol},
-		{"wrong mesh", []message{&summary{mesh: id(1)}}, ErrMesh},
+		{"wrong mesh", []message{&summary{mesh: tag{1}}}, ErrMesh},
 		{"two summaries", []message{empty, empty}, ErrProtocol},
 		{"full unasked", []message{empty, full}, ErrProtocol},
-		{"full twice", []message{&summary{mesh: m.id, anchor: unknown}, take, full, full}, ErrProtocol},
-		{"full of another mesh", []message{&summary{mesh: m.id, anchor: unknown}, take, &summary{mesh: id(1), purpose: purposeFull}}, ErrMesh},
+		{"full twice", []message{&summary{mesh: mesh, anchor: unknown}, take, full, full}, ErrProtocol},
+		{"full of another mesh", []message{&summary{mesh: mesh, anchor: unknown}, take, &summary{mesh: tag{1}, purpose: purposeFull}}, ErrMesh},
 		{"repair before the answer", []message{empty, repair}, ErrProtocol},
 		{"repair twice", []message{empty, take, repair, take, repair}, ErrProtocol},
 		{"repair after fin", []message{empty, take, fin{}, repair}, ErrProtocol},
 		{"fin before the answer", []message{empty, fin{}}, ErrProtocol},
 		{"fin twice", []message{empty, take, fin{}, fin{}}, ErrProtocol},
-		{"done twice", []message{empty, doneMessage{}, doneMessage{}}, ErrProtocol},
-		{"ops after done", []message{empty, doneMessage{}, ops}, ErrProtocol},
+		{"done twice", []message{empty, end{}, end{}}, ErrProtocol},
+		{"ops after done", []message{empty, end{}, ops}, ErrProtocol},
 		{"ask without an anchor", []message{empty, ask{}}, ErrProtocol},
-		{"after the end", []message{empty, take, doneMessage{}, take, fin{}, fin{}}, ErrProtocol},
-		{"wrong seq", []message{&summary{mesh: m.id, tips: []tip{wrongSeq}}}, ErrProtocol},
-		{"wrong author", []message{&summary{mesh: m.id, tips: []tip{wrongAuthor}}}, ErrProtocol},
-		{"unsound op", []message{empty, &batch{ops: []encodedOp{{block[:40], body}}}}, ErrMalformed},
-		{"unsound body", []message{empty, &batch{ops: []encodedOp{{block, nil}}}}, ErrMalformed},
+		{"after the end", []message{empty, take, end{}, take, fin{}, fin{}}, ErrProtocol},
+		{"more first", []message{more{}}, ErrProtocol},
+		{"symbols first", []message{&symbols{sketch: hopeless(1)}}, ErrProtocol},
+		{"more without a sketch", []message{empty, more{}}, ErrProtocol},
+		{"symbols unasked", []message{empty, &symbols{sketch: hopeless(1)}}, ErrProtocol},
+		{"vector unasked", []message{empty, plain}, ErrProtocol},
+		{"vector twice", []message{short, plain, plain}, ErrProtocol},
+		{"vector of another salt", []message{short, &summary{salt: salt{1}, mesh: meshTag(salt{1}, m.id), purpose: purposePlain}}, ErrProtocol},
+		{"end while asked for more", []message{short, plain, take, end{}, take, fin{}, end{}}, ErrProtocol},
+		{"symbols without end", []message{short, next, next, next, next}, ErrProtocol},
+		{"too many symbols", []message{short, &symbols{sketch: hopeless(MaxSymbols - 1)}}, ErrLimit},
+		{"unsound op", []message{empty, batch{block[:40]}}, ErrMalformed},
+		{"cut body", []message{empty, batch{block}}, ErrMalformed},
+		{"op and a half", []message{empty, batch{slices.Concat(block, body, block[:100])}}, ErrMalformed},
 	} {
 		s := open(t, r, Config{})
 		for i, m := range c.frames {
@@ -125,11 +142,11 @@ func TestOutOfPlace(t *testing.T) {
 func TestAskTwice(t *testing.T) {
 	m := newMesh(t, 1)
 	r := m.newReplica(true)
-	s := open(t, r, Config{Anchor: encodeAnchor([]dag.ID{m.id})})
+	s := open(t, r, Config{Memory: memory{anchor: []dag.ID{m.id}}.encode()})
 	for i, want := range []error{nil, nil, ErrProtocol} {
 		var m message = ask{}
 		if i == 0 {
-			m = &summary{mesh: r.m.id}
+			m = &summary{mesh: meshTag(salt{}, r.m.id)}
 		}
 		if _, err := s.Receive(m.encode()); !errors.Is(err, want) {
 			t.Errorf("frame %d: Receive = %v, want %v", i, err, want)
@@ -142,10 +159,10 @@ func TestAskTwice(t *testing.T) {
 func TestUnmetClaim(t *testing.T) {
 	m := newMesh(t, 1)
 	r := m.newReplica(true)
-	anchor := encodeAnchor([]dag.ID{m.id})
-	s := open(t, r, Config{Anchor: anchor})
-	claim := &summary{mesh: m.id, tips: []tip{{author: key(7), seq: 7, id: id(7), head: true}}}
-	for _, m := range []message{claim, doneMessage{}, doneMessage{}} {
+	before := memory{anchor: []dag.ID{m.id}}.encode()
+	s := open(t, r, Config{Memory: before})
+	claim := &summary{mesh: meshTag(salt{}, m.id), vector: []tip{{ref: ref{tag{7}, 7, tag{7}}}}}
+	for _, m := range []message{claim, end{}, end{}} {
 		if _, err := s.Receive(m.encode()); err != nil {
 			t.Fatal(err)
 		}
@@ -165,15 +182,15 @@ func TestUnmetClaim(t *testing.T) {
 	if repairs != 1 || fins != 1 {
 		t.Errorf("%d repairs and %d fins, want 1 and 1", repairs, fins)
 	}
-	if got := s.Anchor(); string(got) != string(anchor) {
-		t.Errorf("Anchor() = %x, want what it was, %x", got, anchor)
+	if got, err := decodeMemory(s.Memory()); err != nil || !slices.Equal(got.anchor, []dag.ID{m.id}) {
+		t.Errorf("the anchor is %v, %v, want what it was", got.anchor, err)
 	}
 }
 
 func TestNewErrors(t *testing.T) {
 	m := newMesh(t, 1)
-	if s, err := New(m.newReplica(true), Config{Mesh: m.id, Anchor: []byte{1}}); !errors.Is(err, ErrAnchor) || s != nil {
-		t.Errorf("New = %v, %v, want ErrAnchor", s, err)
+	if s, err := New(m.newReplica(true), Config{Mesh: m.id, Memory: []byte{1}}); !errors.Is(err, ErrMemory) || s != nil {
+		t.Errorf("New = %v, %v, want ErrMemory", s, err)
 	}
 }
 
@@ -193,7 +210,7 @@ func TestFetchFails(t *testing.T) {
 	if _, _, err := s.Next(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Receive((&summary{mesh: m.id}).encode()); err != nil {
+	if _, err := s.Receive((&summary{mesh: meshTag(salt{}, m.id)}).encode()); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -201,7 +218,7 @@ func TestFetchFails(t *testing.T) {
 			t.Errorf("Next = %x, %t, %v, want %v", frame, done, err, errStorage)
 		}
 	}
-	if _, err := s.Receive(doneMessage{}.encode()); !errors.Is(err, errStorage) {
+	if _, err := s.Receive(end{}.encode()); !errors.Is(err, errStorage) {
 		t.Errorf("Receive = %v, want %v", err, errStorage)
 	}
 }
@@ -215,7 +232,7 @@ func TestMaxBytes(t *testing.T) {
 	}
 	for _, limit := range []int64{1, 5000, 50_000, 1 << 20} {
 		s := open(t, r, Config{MaxBytes: limit})
-		if _, err := s.Receive((&summary{mesh: m.id}).encode()); err != nil {
+		if _, err := s.Receive((&summary{mesh: meshTag(salt{}, m.id)}).encode()); err != nil {
 			t.Fatal(err)
 		}
 		frames := answer(t, s)
@@ -223,9 +240,9 @@ func TestMaxBytes(t *testing.T) {
 		if st.OpsSent == 0 || st.OpBytesSent > limit && st.OpsSent > 1 {
 			t.Errorf("limit %d: sent %d ops in %d bytes", limit, st.OpsSent, st.OpBytesSent)
 		}
-		end, ok := frames[len(frames)-1].(doneMessage)
-		if want := st.OpsSent < 101; !ok || end.more != want {
-			t.Errorf("limit %d: ended with %v after %d ops, want more = %t", limit, end, st.OpsSent, want)
+		last, ok := frames[len(frames)-1].(end)
+		if want := st.OpsSent < 101; !ok || last.cut != want {
+			t.Errorf("limit %d: ended with %v after %d ops, want cut = %t", limit, last, st.OpsSent, want)
 		}
 	}
 }
@@ -252,35 +269,6 @@ func TestManyBranches(t *testing.T) {
 		if st := x.sa.Stats(); i == 7 && (st.OpsSent > 0 || st.OpsReceived > 0) {
 			t.Errorf("session %d still sends what both hold: %+v", i, st)
 		}
-	}
-}
-
-// TestBound: a vector keeps heads before others, and no more than the bounds.
-func TestBound(t *testing.T) {
-	var tips []tip
-	for i := range MaxTips {
-		tips = append(tips, tip{author: identity.PublicKey{1, byte(i >> 8), byte(i)}, seq: 1})
-	}
-	for i := range 2 * MaxAuthorTips {
-		tips = append(tips, tip{author: key(2), seq: uint64(i + 1), head: true})
-	}
-	got := bound(slices.Clone(tips))
-	if len(got) != MaxTips {
-		t.Errorf("bound keeps %d entries, want %d", len(got), MaxTips)
-	}
-	heads := 0
-	for _, t := range got {
-		if t.head {
-			heads++
-		}
-	}
-	if heads != MaxAuthorTips {
-		t.Errorf("bound keeps %d heads of one author, want %d", heads, MaxAuthorTips)
-	}
-	s := &summary{tips: got}
-	slices.SortFunc(s.tips, tip.compare)
-	if _, err := decodeMessage(s.encode()); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -379,7 +367,9 @@ func FuzzSession(f *testing.F) {
 	m := newMesh(f, 2)
 	r := m.newReplica(true)
 	r.write(0, 1)
-	st := stateOf(r.graph)
+	sum, _, _ := stateOf(r.graph).summary(salt{}, m.id, purposeOpen, nil)
+	again := *sum
+	again.purpose = purposeFull
 	script := func(ms ...message) (b []byte) {
 		for _, m := range ms {
 			frame := m.encode()
@@ -387,11 +377,13 @@ func FuzzSession(f *testing.F) {
 		}
 		return b
 	}
-	f.Add(script(st.summary(m.id, purposeOpen, nil), doneMessage{}, fin{satisfied: true}))
-	f.Add(script(&summary{mesh: m.id, anchor: []anchorOp{{id: id(1)}}}, st.summary(m.id, purposeFull, nil), doneMessage{more: true}, fin{}))
-	f.Add(script(&summary{mesh: m.id}, ask{}, doneMessage{}, &summary{mesh: m.id, purpose: purposeRepair}, fin{}))
+	mesh := meshTag(salt{}, m.id)
+	f.Add(script(sum, end{}, fin{satisfied: true}))
+	f.Add(script(&summary{mesh: mesh, anchor: []ref{{tag{1}, 1, tag{1}}}}, &again, end{cut: true}, fin{}))
+	f.Add(script(&summary{mesh: mesh}, ask{}, end{}, &summary{mesh: mesh, purpose: purposeRepair}, fin{}))
+	f.Add(script(&summary{mesh: mesh, sketch: hopeless(2)}, &symbols{sketch: hopeless(2)}, &summary{mesh: mesh, purpose: purposePlain}, end{}, fin{}))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		s, err := New(r, Config{Mesh: m.id, Anchor: encodeAnchor([]dag.ID{m.id})})
+		s, err := New(r, Config{Mesh: m.id, Memory: memory{anchor: []dag.ID{m.id}}.encode()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -405,7 +397,7 @@ func FuzzSession(f *testing.F) {
 				n := min(int(in[0])<<8|int(in[1]), len(in)-2)
 				_, _ = s.Receive(in[2 : 2+n])
 				in = in[2+n:]
-				_, _ = s.Anchor(), s.Stats()
+				_, _ = s.Memory(), s.Stats()
 				continue
 			}
 			if frames++; frames > 10 {

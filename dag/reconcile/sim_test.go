@@ -179,7 +179,7 @@ func (w *world) fork() {
 		parents = append(parents, ops[w.rng.IntN(len(ops))])
 	}
 	// What makes the op invalid is refused by the node's graph: then nothing happened.
-	_, _ = n.add(n.signAt(author, prev, reduce(parents), w.rng.IntN(64)))
+	_, _ = n.add(n.signAt(author, prev, dag.HeadsOf(parents), w.rng.IntN(64)))
 }
 
 // split puts each node on one side of a partition.
@@ -209,9 +209,9 @@ func (w *world) lose() {
 	// It keeps its anchors, and its peers keep theirs of it: all are wrong now. It
 	// does not know what it signed last, so it must sign no more.
 	n := w.mesh.newReplica(true)
-	n.anchors = lost.anchors
+	n.peers = lost.peers
 	for _, peer := range w.nodes {
-		peer.anchors[n] = peer.anchors[lost]
+		peer.peers[n] = peer.peers[lost]
 	}
 	w.nodes[i] = n
 	w.writers[i] = -1
@@ -252,7 +252,7 @@ func (w *world) meetExactly() {
 	if x.rng == nil && (x.flights != 3 || x.settled > 2) {
 		w.Errorf("seed %d: %d flights, settled after %d, want 3 and at most 2", w.seed, x.flights, x.settled)
 	}
-	if string(a.anchors[b]) != string(b.anchors[a]) {
+	if string(a.peers[b]) != string(b.peers[a]) {
 		w.Errorf("seed %d: the two sides remember different anchors", w.seed)
 	}
 }

@@ -1,14 +1,17 @@
 package reconcile
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/reconcile/riblt"
 )
 
 // A state is what a node holds at one moment: the heads, and everything in
 // their past.
 type state struct {
+	g     *dag.Graph
 	heads []*dag.Op // ascending by ID
 	tips  []*dag.Op // per author, the last ops of its branches
 }
@@ -17,10 +20,9 @@ type state struct {
 func stateOf(g *dag.Graph) state { return stateUnder(g, g.Heads()) }
 
 // stateUnder returns the state in which heads were the heads of g, though g
-// may have grown since: tips is what the past of heads ends in. Of an author
-// with more than MaxAnchor branches it names only so many.
+// may have grown since: tips is what the past of heads ends in.
 func stateUnder(g *dag.Graph, heads []*dag.Op) state {
-	st := state{heads: heads}
+	st := state{g: g, heads: heads}
 	isHead := make(map[*dag.Op]bool, len(st.heads))
 	for _, h := range st.heads {
 		isHead[h] = true
@@ -30,86 +32,166 @@ func stateUnder(g *dag.Graph, heads []*dag.Op) state {
 		ends := make([]*dag.Op, 0, len(branches))
 		for _, t := range branches {
 			// An op added since the heads were read is not part of the state.
-			for t != nil && !isHead[t] && !covered(t, st.heads) {
+			for t != nil && t.Author() == author && !isHead[t] && !covered(t, st.heads) {
 				t = t.Prev()
 			}
-			if t != nil {
+			if t != nil && t.Author() == author {
 				ends = append(ends, t)
 			}
 		}
 		if len(ends) > 1 {
-			ends = reduce(ends)
+			ends = dag.HeadsOf(ends)
 		}
 		st.tips = append(st.tips, ends...)
 	}
 	return st
 }
 
-// summary states st to a peer that holds anchor. An author none of whose tips
-// lies outside the past of the anchor has not moved and is left out.
-func (st state) summary(mesh dag.ID, p purpose, anchor []*dag.Op) *summary {
-	s := &summary{mesh: mesh, purpose: p}
-	isHead := make(map[*dag.Op]bool, len(st.heads))
-	for _, h := range st.heads {
-		isHead[h] = true
-	}
-	for _, a := range anchor {
-		s.anchor = append(s.anchor, anchorOp{id: a.ID(), head: isHead[a]})
-	}
+// moved returns the tips that are neither in anchor nor in its past: apart those of
+// authors with one branch and those of authors known to have forked.
+func (st state) moved(anchor []*dag.Op) (single, forked []*dag.Op) {
 	for _, t := range st.tips {
-		if !covered(t, anchor) {
-			s.tips = append(s.tips, tip{author: t.Author(), seq: t.Seq(), id: t.ID(), head: isHead[t]})
+		switch {
+		case covered(t, anchor):
+		case st.g.Forked(t.Author()):
+			forked = append(forked, t)
+		default:
+			single = append(single, t)
 		}
 	}
-	s.tips = bound(s.tips)
-	slices.SortFunc(s.tips, tip.compare)
-	return s
+	return single, forked
 }
 
-// bound cuts a vector to MaxAuthorTips of each author and MaxTips in all,
+// summary states st to a peer that holds anchor. It also returns the ops it
+// states beside the anchor and, if it has a sketch, the encoder of that.
+func (st state) summary(s salt, mesh dag.ID, p purpose, anchor []*dag.Op) (*summary, []*dag.Op, *riblt.Encoder) {
+	sum := &summary{mesh: meshTag(s, mesh), salt: s, purpose: p, anchor: refsOf(s, anchor)}
+	single, forked := st.moved(anchor)
+	if len(forked) > 0 {
+		sum.filter = filterOf(s, forked, anchor)
+		forked = st.bound(forked, MaxAuthorTips)
+		sum.branches = refsOf(s, forked)
+	}
+	if len(single) >= minSketch && p != purposePlain {
+		enc := riblt.NewEncoder(s.hash, itemsOf(s, single, nil))
+		sum.sketch = enc.Next(min(len(single)/sketchShare, MaxSymbols))
+		return sum, append(single, forked...), enc
+	}
+	single = st.bound(single, 1)
+	for _, t := range single {
+		tip := tip{ref: s.ref(t)}
+		if p != purposeRepair {
+			tip.span = spanOf(st.g, t, anchor)
+			tip.checks = checksOf(st.g, s, t, tip.span)
+		}
+		sum.vector = append(sum.vector, tip)
+	}
+	slices.SortFunc(sum.vector, func(a, b tip) int { return a.author.compare(b.author) })
+	// Two authors of one tag are a chance of 2^-48; one of them is then left out.
+	sum.vector = slices.CompactFunc(sum.vector, func(a, b tip) bool { return a.author == b.author })
+	return sum, append(single, forked...), nil
+}
+
+// bound cuts a list of tips to perAuthor of each author and MaxTips in all,
 // heads before others, since heads make the next anchor. What is left out is
 // only understated: the peer sends it again.
-func bound(tips []tip) []tip {
-	if len(tips) <= MaxAuthorTips {
+func (st state) bound(tips []*dag.Op, perAuthor int) []*dag.Op {
+	if len(tips) <= perAuthor {
 		return tips
 	}
-	slices.SortStableFunc(tips, func(a, b tip) int {
-		if a.head != b.head {
-			if a.head {
-				return -1
-			}
-			return +1
-		}
-		return a.compare(b)
+	isHead := make(map[*dag.Op]int, len(st.heads))
+	for _, h := range st.heads {
+		isHead[h] = 1
+	}
+	slices.SortFunc(tips, func(a, b *dag.Op) int {
+		return cmp.Or(isHead[b]-isHead[a], cmp.Compare(b.Depth(), a.Depth()), a.ID().Compare(b.ID()))
 	})
 	count := make(map[[32]byte]int, len(tips))
-	tips = slices.DeleteFunc(tips, func(t tip) bool {
-		count[t.author]++
-		return count[t.author] > MaxAuthorTips
+	tips = slices.DeleteFunc(tips, func(t *dag.Op) bool {
+		count[t.Author()]++
+		return count[t.Author()] > perAuthor
 	})
 	return tips[:min(len(tips), MaxTips)]
 }
 
-// heads returns the IDs of the sender's heads that s states.
-func (s *summary) heads() []dag.ID {
-	var ids []dag.ID
-	for _, a := range s.anchor {
-		if a.head {
-			ids = append(ids, a.id)
-		}
+// refsOf returns the names of ops, ascending.
+func refsOf(s salt, ops []*dag.Op) []ref {
+	refs := make([]ref, 0, len(ops))
+	for _, op := range ops {
+		refs = append(refs, s.ref(op))
 	}
-	for _, t := range s.tips {
-		if t.head {
-			ids = append(ids, t.id)
-		}
-	}
-	return ids
+	slices.SortFunc(refs, ref.compare)
+	return slices.Compact(refs)
 }
 
-// heldBy reports whether g holds everything that s states.
-func (s *summary) heldBy(g *dag.Graph) bool {
-	return knowsAnchor(g, s) && !slices.ContainsFunc(s.tips, func(t tip) bool {
-		_, ok := g.Get(t.id)
-		return !ok
-	})
+// itemsOf returns ops as items of a sketch, without those whose author is one of skip.
+func itemsOf(s salt, ops []*dag.Op, skip map[tag]bool) []riblt.Item {
+	items := make([]riblt.Item, 0, len(ops))
+	for _, op := range ops {
+		if r := s.ref(op); !skip[r.author] {
+			items = append(items, r.item())
+		}
+	}
+	return items
+}
+
+// filterOf returns the filter of all ops since the anchor that end in tips, the tips of
+// forked authors: none if they are too many for one.
+func filterOf(s salt, tips, anchor []*dag.Op) filter {
+	const most = MaxFilter * 8 / minFilterBits
+	seen := make(map[*dag.Op]bool)
+	for _, t := range tips {
+		for op := t; op != nil && op.Author() == t.Author() && !seen[op] && !covered(op, anchor); op = op.Prev() {
+			if seen[op] = true; len(seen) > most {
+				return filter{}
+			}
+		}
+	}
+	f := newFilter(len(seen))
+	for op := range seen {
+		f.put(s.op(op.ID()))
+	}
+	return f
+}
+
+// spanOf returns how far below t the first op of its author since the anchor
+// is, if the author has one branch.
+func spanOf(g *dag.Graph, t *dag.Op, anchor []*dag.Op) uint64 {
+	since := func(seq uint64) bool {
+		ops := g.At(t.Author(), seq)
+		return len(ops) > 0 && !covered(ops[0], anchor)
+	}
+	first, last := uint64(1), t.Seq() // the least seq since is in [first, last]
+	for first < last {
+		if mid := first + (last-first)/2; since(mid) {
+			last = mid
+		} else {
+			first = mid + 1
+		}
+	}
+	return t.Seq() - first
+}
+
+// checksOf returns the checks of t, the tip of an author with one branch.
+func checksOf(g *dag.Graph, s salt, t *dag.Op, span uint64) []check {
+	if span == 0 {
+		return nil
+	}
+	tip := tip{ref: ref{seq: t.Seq()}, span: span, checks: make([]check, countChecks(span))}
+	for i := range tip.checks {
+		if ops := g.At(t.Author(), tip.checkSeq(i)); len(ops) > 0 {
+			tip.checks[i] = s.op(ops[0].ID()).check()
+		}
+	}
+	return tip.checks
+}
+
+// covered reports whether op is one of ops or in the past of one.
+func covered(op *dag.Op, ops []*dag.Op) bool {
+	for _, o := range ops {
+		if o == op || o.InPast(op) {
+			return true
+		}
+	}
+	return false
 }

@@ -25,44 +25,9 @@ func TestStateUnder(t *testing.T) {
 	r.write(4, 1)
 	got := stateUnder(r.graph, want.heads)
 	if !slices.Equal(got.tips, want.tips) {
-		t.Errorf("stateUnder = %v, want %v", opIDs(got.tips), opIDs(want.tips))
+		t.Errorf("stateUnder = %v, want %v", got.tips, want.tips)
 	}
 	if now := stateOf(r.graph); len(now.tips) != 7 {
 		t.Errorf("stateOf names %d tips, want 7: three of the forker, and four", len(now.tips))
-	}
-}
-
-// TestReduce checks reduce against its definition.
-func TestReduce(t *testing.T) {
-	m := newMesh(t, 3)
-	r := m.newReplica(true)
-	for i := range 12 {
-		ops := r.graph.Since(nil)
-		author := i % 3
-		parents := []*dag.Op{ops[(i*5)%len(ops)]}
-		var prev *dag.Op
-		if tips := r.graph.Tips(m.keys[author].Public()); len(tips) > 0 {
-			prev = tips[0]
-			parents = append(parents, prev)
-		}
-		r.mustAdd(r.signAt(author, prev, reduce(parents), i))
-	}
-	ops := r.graph.Since(nil)
-	for mask := range 1 << 8 {
-		var in, want []*dag.Op
-		for i, op := range ops[:8] {
-			if mask>>i&1 == 1 {
-				in = append(in, op, op)
-			}
-		}
-		for i, op := range in {
-			if i%2 == 0 && !slices.ContainsFunc(in, func(o *dag.Op) bool { return o.InPast(op) }) {
-				want = append(want, op)
-			}
-		}
-		sortByID(want)
-		if got := reduce(in); !slices.Equal(got, want) {
-			t.Fatalf("reduce(%v) = %v, want %v", opIDs(in), opIDs(got), opIDs(want))
-		}
 	}
 }

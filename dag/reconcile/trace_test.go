@@ -17,10 +17,10 @@ import (
 //	mesh nodes=(a,b) forkers=(x)     founds a mesh; node a writes as author a
 //	write a [n=3] [size=10]          node a writes n ops
 //	fork x at=a prev=x1 [on=(a2)]    author x signs an op on prev (none: its first) and on others, and gives it to node a
-//	lose a                           node a loses its disk, but not its anchors
+//	lose a                           node a loses its disk, but not what it remembers of peers
 //	sync a b [cut=3] [max=1000]      a session, in lockstep
 //
-// Ops are named by author and seq; a prime marks a fork. A star marks heads.
+// Ops are named by author and seq; a prime marks a fork.
 func TestTrace(t *testing.T) {
 	datadriven.Walk(t, "testdata/trace", func(t *testing.T, path string) {
 		tr := &trace{t: t}
@@ -142,15 +142,15 @@ func (tr *trace) fork(d *datadriven.TestData) {
 		}
 	}
 	tr.size++
-	tr.name(r.mustAdd(r.signAt(slices.Index(tr.order, d.CmdArgs[0].Key), prev, reduce(parents), tr.size)))
+	tr.name(r.mustAdd(r.signAt(slices.Index(tr.order, d.CmdArgs[0].Key), prev, dag.HeadsOf(parents), tr.size)))
 }
 
 func (tr *trace) lose(name string) {
 	lost := tr.nodes[name]
 	n := tr.mesh.newReplica(true)
-	n.anchors = lost.anchors
+	n.peers = lost.peers
 	for _, peer := range tr.nodes {
-		peer.anchors[n] = peer.anchors[lost]
+		peer.peers[n] = peer.peers[lost]
 	}
 	tr.nodes[name] = n
 }
@@ -198,15 +198,23 @@ func (tr *trace) sync(d *datadriven.TestData) {
 		st := side.s.Stats()
 		fmt.Fprintf(tr.out, "%s: done %t, complete %t, %d round trips, %d ops sent, %d duplicates received, %d ops held, heads %s, anchor %s\n",
 			side.name, side.s.Done(), side.s.Complete(), st.RoundTrips, st.OpsSent, st.Duplicates,
-			side.r.graph.Len(), tr.list(side.r.graph.Heads()), tr.anchor(side.r.anchors[side.peer]))
+			side.r.graph.Len(), tr.list(side.r.graph.Heads()), tr.anchor(side.r.peers[side.peer]))
 	}
 }
 
 func (tr *trace) anchor(b []byte) string {
-	ids, err := decodeAnchor(b)
+	m, err := decodeMemory(b)
 	if err != nil {
 		tr.t.Fatal(err)
 	}
+	out := tr.idNames(m.anchor)
+	if len(m.offered) > 0 {
+		out += ", offered " + tr.idNames(m.offered)
+	}
+	return out
+}
+
+func (tr *trace) idNames(ids []dag.ID) string {
 	if len(ids) == 0 {
 		return "none"
 	}
@@ -220,40 +228,45 @@ func (tr *trace) anchor(b []byte) string {
 
 // show describes a message.
 func (tr *trace) show(m message) string {
-	star := func(id dag.ID, head bool) string {
-		if head {
-			return tr.names[id] + "*"
-		}
-		return tr.names[id]
-	}
 	switch m := m.(type) {
 	case *summary:
-		var anchor, tips []string
-		for _, a := range m.anchor {
-			anchor = append(anchor, star(a.id, a.head))
+		named := make(map[tag]string)
+		for id, name := range tr.names {
+			named[m.salt.op(id).tag()] = name
 		}
-		for _, t := range m.tips {
-			tips = append(tips, star(t.id, t.head))
+		list := func(refs []ref) string {
+			var names []string
+			for _, r := range refs {
+				names = append(names, named[r.op])
+			}
+			slices.Sort(names)
+			return strings.Join(names, " ")
 		}
-		slices.Sort(anchor)
-		slices.Sort(tips)
-		purposes := [...]string{"summary", "full summary", "repair"}
-		return fmt.Sprintf("%s: anchor [%s], tips [%s]", purposes[m.purpose], strings.Join(anchor, " "), strings.Join(tips, " "))
-	case *batch:
+		var tips []ref
+		for _, t := range m.vector {
+			tips = append(tips, t.ref)
+		}
+		purposes := [...]string{"summary", "full summary", "repair", "vector"}
+		out := fmt.Sprintf("%s: anchor [%s], tips [%s]", purposes[m.purpose], list(m.anchor), list(tips))
+		if len(m.branches) > 0 {
+			out += fmt.Sprintf(", branches [%s], filter of %d bytes", list(m.branches), len(m.filter.bits))
+		}
+		return out
+	case batch:
 		var names []string
-		for _, op := range m.ops {
-			u, err := dag.Decode(op.block, op.body)
+		for rest := m.ops; len(rest) > 0; {
+			u, next, err := dag.DecodeNext(rest)
 			if err != nil {
 				tr.t.Fatal(err)
 			}
-			names = append(names, tr.names[u.ID()])
+			names, rest = append(names, tr.names[u.ID()]), next
 		}
 		return "ops: " + strings.Join(names, " ")
-	case doneMessage:
-		if m.more {
-			return "done, more to come"
+	case end:
+		if m.cut {
+			return "end, more to come"
 		}
-		return "done"
+		return "end"
 	case ask:
 		return "ask"
 	case fin:

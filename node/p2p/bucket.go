@@ -40,3 +40,9 @@ func (b *bucket) owe(n float64, now time.Time) time.Duration {
 	}
 	return time.Duration(-b.tokens / b.rate * float64(time.Second))
 }
+
+// left returns how many tokens there are, less than 0 for a debt.
+func (b *bucket) left(now time.Time) int64 {
+	b.refill(now)
+	return int64(b.tokens)
+}

@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -107,7 +108,8 @@ func (x *exchange) run(ctx context.Context) error {
 	stop()
 	_ = x.stream.Close()
 	x.account()
-	x.n.syncer.setAnchor(x.peer, session.Anchor())
+	x.n.syncer.setAnchor(x.peer, session.Memory())
+	x.n.peers.with(x.peer, func(st *peerState) { st.again.owe(float64(session.Stats().BytesAgain), time.Now()) })
 	return x.conclude(session, heads, err)
 }
 
@@ -137,10 +139,15 @@ func resetCode(err error) (network.StreamErrorCode, bool) {
 }
 
 func (x *exchange) open() (*reconcile.Session, error) {
-	cfg := reconcile.Config{Mesh: x.n.mesh, Anchor: x.n.syncer.anchor(x.peer)}
+	cfg := reconcile.Config{Mesh: x.n.mesh, Memory: x.n.syncer.anchor(x.peer)}
+	_, _ = rand.Read(cfg.Salt[:]) // it never fails
+	x.n.peers.with(x.peer, func(st *peerState) { cfg.MaxAgain = st.again.left(time.Now()) })
+	if cfg.MaxAgain <= 0 {
+		cfg.MaxAgain = -1
+	}
 	session, err := reconcile.New(x.n.backend, cfg)
-	if errors.Is(err, reconcile.ErrAnchor) {
-		cfg.Anchor = nil
+	if errors.Is(err, reconcile.ErrMemory) {
+		cfg.Memory = nil
 		session, err = reconcile.New(x.n.backend, cfg)
 	}
 	return session, err

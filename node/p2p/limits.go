@@ -57,6 +57,11 @@ const (
 	// second and at once. A peer over it is served slowly, not refused: a
 	// joiner may well need the whole history, once.
 	serveRate, serveBurst = 8 << 20, 512 << 20
+	// againRate and againBurst bound, of those, the bytes of ops that the peer
+	// was sent before, per second and at once: a peer that says each time that
+	// it holds nothing is not sent the whole history each time. One that lost
+	// its disk gets it once more at full speed, up to the burst.
+	againRate, againBurst = 1 << 20, 512 << 20
 
 	// publishQueue bounds own ops waiting to be gossiped. When it is full the op is
 	// not gossiped, and the next announcement of heads makes peers fetch it.

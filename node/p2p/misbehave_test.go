@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -73,24 +74,27 @@ func hello() []byte {
 
 // summary is an opening summary of nothing.
 func summary(mesh dag.ID) []byte {
-	b := dagcbor.AppendArray(nil, 7)
+	salt := [8]byte{1}
+	name := sha256.Sum256(append(salt[:], mesh[:]...))
+	b := dagcbor.AppendArray(nil, 11)
 	b = dagcbor.AppendUint(b, 0)
 	b = dagcbor.AppendUint(b, 0)
-	b = dagcbor.AppendBytes(b, mesh[:])
-	b = dagcbor.AppendBytes(b, nil)
+	b = dagcbor.AppendBytes(b, name[:6])
+	b = dagcbor.AppendBytes(b, salt[:])
 	b = dagcbor.AppendUint(b, 0)
-	b = dagcbor.AppendArray(b, 0)
-	return dagcbor.AppendArray(b, 0)
+	for range 3 { // anchor, branches, vector
+		b = dagcbor.AppendArray(b, 0)
+	}
+	b = dagcbor.AppendUint(b, 0)
+	b = dagcbor.AppendBytes(b, nil) // filter
+	return dagcbor.AppendBytes(b, nil)
 }
 
 func opsFrame(blocks ...[2][]byte) []byte {
-	b := dagcbor.AppendArray(nil, 2)
+	b := dagcbor.AppendArray(nil, 1)
 	b = dagcbor.AppendUint(b, 1)
-	b = dagcbor.AppendArray(b, len(blocks))
 	for _, op := range blocks {
-		b = dagcbor.AppendArray(b, 2)
-		b = dagcbor.AppendBytes(b, op[0])
-		b = dagcbor.AppendBytes(b, op[1])
+		b = append(append(b, op[0]...), op[1]...)
 	}
 	return b
 }
@@ -153,7 +157,7 @@ func TestLiars(t *testing.T) {
 	}
 	attacks := []attack{
 		{"garbage for a hello", "malformed", func(l *liar) { l.send(nil, []byte("garbage")) }},
-		{"garbage for a summary", "malformed", func(l *liar) { l.send(nil, hello(), []byte("\x87\x00garbage")) }},
+		{"garbage for a summary", "malformed", func(l *liar) { l.send(nil, hello(), []byte("\x8b\x00garbage")) }},
 		{"garbage later", "malformed", func(l *liar) { l.send(nil, append(open, []byte{0xff})...) }},
 		{"an oversized frame", "oversize", func(l *liar) { l.send([]byte{0xff, 0xff, 0xff, 0xff}, open...) }},
 		{"an oversized hello", "oversize", func(l *liar) { l.send([]byte{0, 2, 0, 0}) }},

@@ -28,6 +28,7 @@ type peerState struct {
 	in, out  int64 // bytes
 	starts   bucket
 	serve    bucket
+	again    bucket
 	busyIn   bool // it has a session open with us
 	busyOut  bool // we have one open with it
 }
@@ -50,6 +51,7 @@ func (ps *peers) with(p peer.ID, fn func(*peerState)) {
 		s = &peerState{
 			starts: newBucket(sessionRate, sessionBurst, now),
 			serve:  newBucket(serveRate, serveBurst, now),
+			again:  newBucket(againRate, againBurst, now),
 		}
 		ps.all[p] = s
 	}
