@@ -32,6 +32,7 @@ func (g *Graph) Add(s *Signed) (*Op, []Fork, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.roster = roster
+	g.linkRotations(o, s.statements)
 	return o, g.link(o), nil
 }
 

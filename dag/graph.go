@@ -28,16 +28,21 @@ type Graph struct {
 	roster   *identity.Roster // of all ops
 	claims   map[uint32][]*Op // by epoch, without 0; those of one are an antichain
 
+	// rotations holds, for each rotate statement, the ops of its issuer that carry
+	// it and have none that does in their past: one for each branch of the issuer.
+	rotations map[identity.StatementID][]*Op
+
 	unions map[[2]*identity.Roster]*identity.Roster // the writer's only
 }
 
-// A chain is a list of ops of one author, each the prev of the next.
+// A chain is a list of ops of one key, each the prev of the next. The prev of
+// the first is none, an op of another branch, or for a rotated key one of the key before.
 type chain struct {
 	author *author
 	ops    []*Op // never empty; position is the index
 }
 
-// An author is what a graph knows of the owner of a key.
+// An author is what a graph knows of a key.
 type author struct {
 	key    identity.PublicKey
 	chains []uint32 // in order of arrival; more than one after a fork
@@ -47,11 +52,12 @@ type author struct {
 // whose mesh the graph is then of.
 func NewGraph() *Graph {
 	return &Graph{
-		ops:     make(map[ID]*Op),
-		authors: make(map[identity.PublicKey]*author),
-		claims:  make(map[uint32][]*Op),
-		roster:  identity.EmptyRoster(),
-		unions:  make(map[[2]*identity.Roster]*identity.Roster),
+		ops:       make(map[ID]*Op),
+		authors:   make(map[identity.PublicKey]*author),
+		claims:    make(map[uint32][]*Op),
+		rotations: make(map[identity.StatementID][]*Op),
+		roster:    identity.EmptyRoster(),
+		unions:    make(map[[2]*identity.Roster]*identity.Roster),
 	}
 }
 
@@ -116,9 +122,9 @@ func (g *Graph) Authors() []identity.PublicKey {
 	return keys
 }
 
-// Tips returns the author's ops that are prev of no other op, ascending by
-// ID: one for an honest author, one for each branch of a forker, none for an
-// author of no op. The slice is the caller's.
+// Tips returns the key's ops that are prev of no other op of the key, ascending by
+// ID: one for an honest author, one for each branch of a forker, none for a
+// key of no op. The slice is the caller's.
 func (g *Graph) Tips(key identity.PublicKey) []*Op {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
@@ -137,7 +143,7 @@ func (g *Graph) Tips(key identity.PublicKey) []*Op {
 	return tips
 }
 
-// Forked reports whether the graph holds a fork of the author's.
+// Forked reports whether the graph holds more than one branch of the key's ops.
 func (g *Graph) Forked(key identity.PublicKey) bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()

@@ -71,7 +71,7 @@ func (g *Graph) checkRules(o *Op, parents []*Op, s *Signed) *Refusal {
 	for _, p := range parents[1:] {
 		roster = g.union(roster, p.roster)
 	}
-	if refusal := checkChain(o, roster); refusal != nil {
+	if refusal := g.checkChain(o, roster); refusal != nil {
 		return refusal
 	}
 	if refusal := g.checkOwnPast(o, roster); refusal != nil {
@@ -152,35 +152,6 @@ func (g *Graph) checkPrev(o *Op, parents []*Op, h *Header) *Refusal {
 		}
 	}
 	return nil
-}
-
-// checkChain is rule 4, by the roster of the past: prev is the author's own, or
-// where the chain of a rotated key goes on from the old key's; and seq follows it.
-func checkChain(o *Op, roster *identity.Roster) *Refusal {
-	prev := o.prev[0]
-	if prev == nil || prev.author != o.author {
-		from, rotated := rotatedFrom(roster, o.author.key)
-		switch {
-		case prev == nil && rotated:
-			return refusef(ReasonPrevAuthor, "no prev, but the key was rotated from %v", from)
-		case prev != nil && !(rotated && from == prev.author.key && rotates(prev, o.author.key)):
-			return refusef(ReasonPrevAuthor, "prev is of %v", prev.author.key)
-		}
-	}
-	if prev != nil && o.seq != prev.seq+1 {
-		return refusef(ReasonSeq, "seq %d after %d", o.seq, prev.seq)
-	}
-	return nil
-}
-
-// rotates reports whether o carries a rotation of its author's to the key, and
-// is the first of its chain to do so.
-func rotates(o *Op, key identity.PublicKey) bool {
-	says := func(o *Op) bool {
-		from, ok := rotatedFrom(o.roster, key)
-		return ok && from == o.author.key
-	}
-	return says(o) && (o.prev[0] == nil || o.prev[0].author != o.author || !says(o.prev[0]))
 }
 
 // inPastOf reports whether a is one of ops or in the past of one.
@@ -320,16 +291,6 @@ func standingRefusal(err error) *Refusal {
 		reason = ReasonPolicy
 	}
 	return &Refusal{Reason: reason, Detail: err}
-}
-
-// rotatedFrom returns the key that the given one took over from, if by the
-// roster a rotation made it an author.
-func rotatedFrom(roster *identity.Roster, key identity.PublicKey) (from identity.PublicKey, ok bool) {
-	a, ok := roster.Author(key)
-	if !ok || a.From == nil {
-		return identity.PublicKey{}, false
-	}
-	return *a.From, true
 }
 
 // carried returns the statements of s as the roster takes them, o being where

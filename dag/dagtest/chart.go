@@ -257,14 +257,13 @@ func (c *Chart) Statement(name string) *identity.Statement {
 	return s
 }
 
-// Key returns the key of the node that a letter names, or ends the test.
-func (c *Chart) Key(letter byte) identity.PublicKey {
-	c.m.tb.Helper()
+// Key returns the key of the node that a letter names, if one has it.
+func (c *Chart) Key(letter byte) (identity.PublicKey, bool) {
 	key := c.node(letter)
 	if key == nil {
-		c.m.tb.Fatalf("no node %q in the chart", letter)
+		return identity.PublicKey{}, false
 	}
-	return key.Public()
+	return key.Public(), true
 }
 
 // Signed returns the op of that name.
