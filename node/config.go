@@ -58,6 +58,10 @@ type Config struct {
 	// Peers are multiaddrs, each ending in /p2p/<peer ID>, to keep connected with.
 	Peers []string
 
+	// RotateWait bounds the random time that the node waits before it rotates a
+	// key that writes elsewhere, too. Default: commit.DefaultRotateWait.
+	RotateWait time.Duration
+
 	// Version is the program's, for status.
 	Version string
 	// Logger defaults to discarding.

@@ -15,8 +15,9 @@ import (
 
 // Names in the data directory (docs/node.md, "Data directory").
 const (
-	NodeKeyFile     = "node.key"     // the node's own key, never encrypted: a node must start unattended
-	OperatorKeyFile = "operator.key" // the operator's; may be encrypted, and kept elsewhere
+	NodeKeyFile     = "node.key"      // the node's own key, never encrypted: a node must start unattended
+	OperatorKeyFile = "operator.key"  // the operator's; may be encrypted, and kept elsewhere
+	nextKeyFile     = "node.key.next" // the key that a rotation under way leads to
 	storeDir        = "store"
 )
 

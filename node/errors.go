@@ -13,6 +13,10 @@ var (
 	// left by a Join that did not finish: run the join again.
 	ErrIncomplete = errors.New("the data directory belongs to no mesh yet: finish the join or remove it")
 
+	// ErrRotated is why a node stops by itself once its key was rotated: it goes
+	// on when it is opened again, as [Run] does.
+	ErrRotated = errors.New("the node's key was rotated")
+
 	// ErrTooLarge is returned by Restore for a key-value that no operation can hold.
 	ErrTooLarge = errors.New("too large to restore")
 )

@@ -40,6 +40,10 @@ type Node struct {
 	compacting     sync.WaitGroup     // the compactor's
 	stopCompacting context.CancelFunc // nil before it runs
 
+	parting     sync.WaitGroup     // part's
+	stopParting context.CancelFunc // ends part
+	rotated     chan struct{}      // filled once, when the key was rotated
+
 	closeOnce sync.Once
 	closeErr  error
 	failed    chan struct{} // closed when the node stops by itself
@@ -57,7 +61,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: cfg.Logger, started: time.Now(), failed: make(chan struct{})}
+	n := &Node{cfg: cfg, log: cfg.Logger, started: time.Now(), failed: make(chan struct{}), rotated: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
@@ -68,15 +72,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if n.store, err = openStore(cfg.DataDir); err != nil {
 		return nil, err
 	}
-	key, err := n.openMesh()
-	if err != nil {
-		return nil, err
-	}
-	n.pipeline, err = commit.Open(commit.Config{
-		Store: n.store, Key: key, Mesh: n.mesh, Logger: n.log,
-		Metrics: commit.NewMetrics(registry), OnFatal: n.fail,
-		Quota: cfg.quota(), MemberID: memberID(n.self), FreeSpace: func() (int64, error) { return freeSpace(cfg.DataDir) },
-	})
+	key, err := n.openPipeline(registry)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +89,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	n.startParting()
 	if n.admin, err = admin.Serve(ctx, cfg.DataDir, n, n.log); err != nil {
 		return nil, err
 	}
@@ -100,8 +97,9 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	return n, nil
 }
 
-// openMesh reads the node's key and mesh, or founds one if the directory is new.
-func (n *Node) openMesh() (*identity.PrivateKey, error) {
+// openPipeline reads the node's mesh and opens its log, or founds a mesh if the
+// directory is new. It returns the node's key, and brings a rotation to its end.
+func (n *Node) openPipeline(registry *prometheus.Registry) (*identity.PrivateKey, error) {
 	mesh, ok, err := readMesh(n.store)
 	if err != nil {
 		return nil, err
@@ -112,12 +110,24 @@ func (n *Node) openMesh() (*identity.PrivateKey, error) {
 		}
 		n.log.Info("founded a mesh of one", "mesh", mesh)
 	}
-	key, err := nodeKey(n.cfg.DataDir)
+	keys := nodeKeys{n.cfg.DataDir}
+	key, next, err := keys.read()
 	if err != nil {
 		return nil, err
 	}
-	n.mesh, n.self = mesh, key.Public()
-	return key, nil
+	n.pipeline, err = commit.Open(commit.Config{
+		Store: n.store, Key: key, Next: next, NextKey: keys.makeNext, Mesh: mesh, Logger: n.log,
+		Metrics: commit.NewMetrics(registry), OnFatal: n.fail, OnRotate: func() { n.rotated <- struct{}{} }, RotateWait: n.cfg.RotateWait,
+		Quota: n.cfg.quota(), MemberID: memberID, FreeSpace: func() (int64, error) { return freeSpace(n.cfg.DataDir) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.mesh, n.self = mesh, n.pipeline.Key()
+	if n.self == key.Public() {
+		return key, keys.dropNext()
+	}
+	return next, n.finishRotation(keys)
 }
 
 // openGateway listens for clients, who wait until serve is called.
@@ -235,6 +245,10 @@ func (n *Node) close() error {
 			n.log.Warn("requests at work were cut off by the shutdown", "err", err)
 		}
 		n.serving.Wait()
+	}
+	if n.stopParting != nil {
+		n.stopParting()
+		n.parting.Wait()
 	}
 	if n.network != nil {
 		step("network", n.network.Close())

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -65,41 +64,13 @@ Flags that mean what a flag of etcd means carry its name.`,
 		if cfg.Logger, err = logger(); err != nil {
 			return err
 		}
-		return serve(cmd.Context(), cfg)
+		return explain(node.Run(cmd.Context(), cfg, nil), cfg.DataDir)
 	}
 	return c
 }
 
 // authTokenSimple is the only kind of token: a secret that the node remembers.
 const authTokenSimple = "simple"
-
-// serve runs a node until ctx is done or the node stops by itself.
-func serve(ctx context.Context, cfg node.Config) error {
-	n, err := node.Open(ctx, cfg)
-	if err != nil {
-		return explain(err, cfg.DataDir)
-	}
-	cfg.Logger.Info("serving", "clients", n.ClientURLs(), "data_dir", cfg.DataDir)
-	ready := n.Ready()
-	select {
-	case <-ready:
-		ready = nil
-	default:
-		cfg.Logger.Info("clients are refused until the first sync is complete")
-	}
-	for {
-		select {
-		case <-ready:
-			cfg.Logger.Info("the first sync is complete: clients are served")
-			ready = nil
-		case <-ctx.Done():
-			cfg.Logger.Info("stopping")
-			return n.Close()
-		case <-n.Done():
-			return errors.Join(n.Err(), n.Close())
-		}
-	}
-}
 
 // explain gives errors that people meet a text in their terms, and marks those
 // that the command line is to blame for.

@@ -30,6 +30,7 @@ type fakeNode struct {
 	status  admin.Status
 	members []admin.Member
 	op      admin.OpDetail
+	roster  admin.Roster
 	err     error
 
 	site  admin.InviteSite
@@ -64,6 +65,21 @@ func (f *fakeNode) Op(_ context.Context, id dag.ID) (admin.OpDetail, error) {
 	}
 	return f.op, f.err
 }
+
+func (f *fakeNode) Roster(context.Context) (admin.Roster, error) { return f.roster, f.err }
+func (f *fakeNode) Issuer(_ context.Context, key identity.PublicKey) (admin.Issuer, error) {
+	return admin.Issuer{Mesh: dag.ID{7}, Key: key, Seq: 1}, f.err
+}
+func (f *fakeNode) Explain(_ context.Context, key []byte) (admin.Explanation, error) {
+	return admin.Explanation{Key: key, Mode: identity.ModeLocal}, f.err
+}
+func (f *fakeNode) Carry(_ context.Context, statements []*identity.Statement) (dag.ID, error) {
+	return dag.ID(statements[0].ID()), f.err
+}
+func (f *fakeNode) Preview(_ context.Context, statements []*identity.Statement) (admin.Preview, error) {
+	return admin.Preview{Effect: true, Statements: []admin.StatementEffect{{ID: statements[0].ID(), Kind: statements[0].Kind().String()}}}, f.err
+}
+func (f *fakeNode) Rotate(context.Context) (identity.PublicKey, error) { return testKey(9), f.err }
 
 func newFakeNode() *fakeNode {
 	op := admin.Op{ID: dag.ID{1}, Author: testKey(1), Seq: 2, Depth: 3, Wall: time.UnixMilli(4).UTC(), Parents: []dag.ID{{5}}}

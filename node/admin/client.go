@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,9 +111,76 @@ func (c *Client) Op(ctx context.Context, id dag.ID) (OpDetail, error) {
 	return d, err
 }
 
+// Roster returns who may write what, as the node has it.
+func (c *Client) Roster(ctx context.Context) (Roster, error) {
+	var r Roster
+	err := c.get(ctx, "/v0/roster", &r)
+	return r, err
+}
+
+// Issuer asks what a statement by key must name.
+func (c *Client) Issuer(ctx context.Context, key identity.PublicKey) (Issuer, error) {
+	var i Issuer
+	err := c.get(ctx, "/v0/issuer?key="+url.QueryEscape(key.String()), &i)
+	return i, err
+}
+
+// Explain asks how a key of the keyspace is kept.
+func (c *Client) Explain(ctx context.Context, key []byte) (Explanation, error) {
+	var e Explanation
+	err := c.get(ctx, "/v0/policy?key="+base64.URLEncoding.EncodeToString(key), &e)
+	return e, err
+}
+
+// Carry has the node carry statements in an operation, which is durable when
+// it returns. Whether they have an effect is the roster's to say; see Preview.
+// Errors: ErrInvalid for what is malformed or signed badly, ErrDenied if the node
+// may make no operation.
+func (c *Client) Carry(ctx context.Context, statements ...*identity.Statement) (dag.ID, error) {
+	var carried Carried
+	err := c.post(ctx, "/v0/statements", encodeStatements(statements), &carried)
+	return carried.Op, err
+}
+
+// Preview asks what Carry would change.
+func (c *Client) Preview(ctx context.Context, statements ...*identity.Statement) (Preview, error) {
+	var p Preview
+	err := c.post(ctx, "/v0/statements/preview", encodeStatements(statements), &p)
+	return p, err
+}
+
+// Rotate gives the node another key and returns it. The node then opens again
+// with it, which takes it seconds. ErrDenied if its enrolment does not allow it.
+func (c *Client) Rotate(ctx context.Context) (identity.PublicKey, error) {
+	var r Rotated
+	err := c.post(ctx, "/v0/rotate", struct{}{}, &r)
+	return r.Node, err
+}
+
+func encodeStatements(statements []*identity.Statement) StatementsRequest {
+	var r StatementsRequest
+	for _, s := range statements {
+		r.Statements = append(r.Statements, s.Encoded())
+	}
+	return r
+}
+
 // get sends one request and decodes its answer into v.
 func (c *Client) get(ctx context.Context, path string, v any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://causeway"+path, nil)
+	return c.do(ctx, http.MethodGet, path, nil, v)
+}
+
+// post sends one request with a body and decodes its answer into v.
+func (c *Client) post(ctx context.Context, path string, body, v any) error {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	return c.do(ctx, http.MethodPost, path, b, v)
+}
+
+func (c *Client) do(ctx context.Context, method, path string, body []byte, v any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://causeway"+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

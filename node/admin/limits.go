@@ -5,9 +5,13 @@ import "time"
 // Bounds of the interface. They protect the node from a script gone wild;
 // nobody but the node's own user and root reaches the socket.
 const (
-	// MaxRequestBytes bounds a request's head, its path included; bodies are
-	// not read. The longest honest path names an op or a key.
+	// MaxRequestBytes bounds a request's head, its path included. The longest
+	// honest path names a key.
 	MaxRequestBytes = 16 << 10
+
+	// MaxBodyBytes bounds a request's body: as many statements as an operation
+	// carries (dag.MaxStatements of 16 KiB), in base64. Others are not read.
+	MaxBodyBytes = 2 << 20
 
 	// MaxResponseBytes bounds what the client reads of an answer: an op's body
 	// of 4 MiB may be all smallest writes of some 6 bytes, which take some 40

@@ -2,9 +2,11 @@ package admin
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -28,6 +30,20 @@ type Node interface {
 	Heads(ctx context.Context) ([]Op, error)
 	Log(ctx context.Context, limit int) ([]Op, error) // the latest ops, children first
 	Op(ctx context.Context, id dag.ID) (OpDetail, error)
+
+	Roster(ctx context.Context) (Roster, error)
+	// Issuer returns what a statement by key must name, known to the mesh or not.
+	Issuer(ctx context.Context, key identity.PublicKey) (Issuer, error)
+	// Explain says how a key is kept.
+	Explain(ctx context.Context, key []byte) (Explanation, error)
+	// Carry puts statements, whose signatures are good, into an own op, which is
+	// durable when it returns. ErrDenied if the node may make no op.
+	Carry(ctx context.Context, statements []*identity.Statement) (dag.ID, error)
+	// Preview says what Carry would change. It changes nothing.
+	Preview(ctx context.Context, statements []*identity.Statement) (Preview, error)
+	// Rotate gives the node another key, which it returns. ErrDenied if its
+	// enrolment does not allow it.
+	Rotate(ctx context.Context) (identity.PublicKey, error)
 }
 
 // Server answers the admin requests of one node. It is safe for concurrent use.
@@ -172,6 +188,43 @@ func handler(n Node) http.Handler {
 		}
 		return n.InviteSite(r.Context(), issuer)
 	})
+	get("/v0/roster", func(r *http.Request) (any, error) { return n.Roster(r.Context()) })
+	get("/v0/issuer", func(r *http.Request) (any, error) {
+		key, err := checkIssuer(r.URL.Query().Get("key"))
+		if err != nil {
+			return nil, err
+		}
+		return n.Issuer(r.Context(), key)
+	})
+	get("/v0/policy", func(r *http.Request) (any, error) {
+		key, err := base64.URLEncoding.DecodeString(r.URL.Query().Get("key"))
+		if err != nil || len(key) == 0 {
+			return nil, fmt.Errorf("%w: the key is not base64url of at least one byte", ErrInvalid)
+		}
+		return n.Explain(r.Context(), key)
+	})
+	post := func(path string, f func(r *http.Request) (any, error)) {
+		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { answer(w, r, f) })
+	}
+	post("/v0/statements", func(r *http.Request) (any, error) {
+		statements, err := readStatements(r)
+		if err != nil {
+			return nil, err
+		}
+		op, err := n.Carry(r.Context(), statements)
+		return Carried{Op: op}, err
+	})
+	post("/v0/statements/preview", func(r *http.Request) (any, error) {
+		statements, err := readStatements(r)
+		if err != nil {
+			return nil, err
+		}
+		return n.Preview(r.Context(), statements)
+	})
+	post("/v0/rotate", func(r *http.Request) (any, error) {
+		key, err := n.Rotate(r.Context())
+		return Rotated{Node: key}, err
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, ErrNotFound))
 	})
@@ -201,6 +254,22 @@ func checkLimit(s string) (int, error) {
 		return 0, fmt.Errorf("%w: limit %q is not between 1 and %d", ErrInvalid, s, MaxLogOps)
 	}
 	return n, nil
+}
+
+// readStatements reads the body of a request.
+func readStatements(r *http.Request) ([]*identity.Statement, error) {
+	b, err := io.ReadAll(io.LimitReader(r.Body, MaxBodyBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if len(b) > MaxBodyBytes {
+		return nil, fmt.Errorf("%w: a body of more than %d bytes", ErrInvalid, MaxBodyBytes)
+	}
+	var req StatementsRequest
+	if err := json.Unmarshal(b, &req); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return req.decode()
 }
 
 // answer writes what f returns.

@@ -18,9 +18,10 @@ type Status struct {
 	Operator string             `json:"operator"` // the name of the operator that enrolled it; empty until that is known
 	Version  string             `json:"version"`  // of the program
 	Ready    bool               `json:"ready"`    // clients are served
-	// Superseded says that another disk or machine writes with this node's
-	// key: this one refuses every write.
-	Superseded bool `json:"superseded"`
+	// Superseded says that another disk or machine writes at this node's
+	// place: this one refuses every write.
+	Superseded bool  `json:"superseded"`
+	Key        Story `json:"key"` // what became of the node's key
 	// Alarms are those that stand, ascending, each type once: what keeps
 	// clients from writing.
 	Alarms []Alarm `json:"alarms"`
@@ -37,6 +38,40 @@ type Status struct {
 	PeerAddresses []string  `json:"peer_addresses"` // multiaddrs on which peers may connect
 	Started       time.Time `json:"started"`        // of this process
 	Peers         []Peer    `json:"peers"`          // by ID
+}
+
+// Story is what a node does with its place in the mesh, and what became of its
+// key (docs/node.md, "Rotation").
+type Story struct {
+	// State is one of joining, writing, superseded, stuck, rotating, revoked and outdated.
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"` // why it does not write
+
+	Index     uint64 `json:"index"`          // of the key: 0 for the one enrolled
+	Rotations uint64 `json:"rotations_left"` // how often it can be rotated yet
+	Epoch     uint64 `json:"epoch"`          // of the revision window
+	Part      uint64 `json:"part"`           // of that window
+
+	Past  []PastKey `json:"past"` // oldest first
+	Usage Usage     `json:"usage"`
+}
+
+// PastKey is a key that a node had before.
+type PastKey struct {
+	Key     identity.PublicKey `json:"key"`
+	Rotated time.Time          `json:"rotated"`         // by the node's clock
+	Cause   string             `json:"cause"`           // request, own-key or sibling
+	Shown   *dag.ID            `json:"shown,omitempty"` // the op that was the cause
+	Last    dag.ID             `json:"last"`            // the key's last op by this node, which carries the rotation
+}
+
+// Usage is what a node's chain has used of its quota.
+type Usage struct {
+	Bytes     uint64 `json:"bytes"`
+	MaxBytes  uint64 `json:"max_bytes"` // 0: no bound
+	Writes    uint64 `json:"writes"`
+	MaxWrites uint64 `json:"max_writes"` // 0: no bound
+	Percent   uint64 `json:"percent"`    // the greater of both; 0 without a bound
 }
 
 // Alarm is a type of alarm (docs/etcd.md, "Quota and alarms").

@@ -99,8 +99,8 @@ func (p *Pipeline) admit(first *admission) {
 		close(a.done)
 	}
 	p.cfg.Metrics.admitted.Add(float64(len(added)))
-	p.auth.roster = p.graph.Roster()
-	p.openWindowIfEnrolled()
+	p.checkPlace()
+	p.openWindowIfNeeded()
 	for _, op := range added {
 		p.noteRival(op)
 	}
@@ -114,13 +114,16 @@ func (p *Pipeline) admitOne(s *dag.Signed) (*dag.Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	if op.Author() == p.self {
-		p.supersede(op)
+	p.noteAuthor(op)
+	if err := p.turn(op); err != nil {
+		p.fail(err)
+		return nil, ErrStopped
 	}
+	p.view.Record(p.nextIndex())
 	for i, t := range s.Transactions() {
 		p.view.ApplyRemote(op, uint32(i), t)
 	}
-	rec := opRecord{revision: p.view.Head(), block: s.Block(), body: s.Body()}
+	rec := opRecord{revision: p.view.Head(), block: s.Block(), body: s.Body(), trail: p.view.Trail()}
 	p.stage(dag.Record{Kind: recordOp, Payload: rec.append(nil), Ops: []dag.ID{op.ID()}})
 	return op, nil
 }
@@ -135,11 +138,4 @@ func (p *Pipeline) add(s *dag.Signed) (*dag.Op, error) {
 	}
 	p.cfg.Metrics.forks.Add(float64(len(forks)))
 	return op, err
-}
-
-// supersede stops the writing of a node whose own key has written ops it does not know.
-func (p *Pipeline) supersede(op *dag.Op) {
-	if p.superseded.CompareAndSwap(false, true) {
-		p.log.Error("a peer holds later ops of this node's own key: this data directory is an old copy, or the key runs elsewhere too; refusing to write", "op", op.ID(), "seq", op.Seq())
-	}
 }

@@ -1,35 +1,28 @@
 package commit
 
 import (
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
+	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/identity"
 )
 
-// authorizer answers the view's question whether this node may write a key,
-// by the roster of everything delivered.
+// authorizer answers the view's questions of what this node may write, by the
+// roster that the view has. It implements mvcc.Authorizer.
 type authorizer struct {
-	roster *identity.Roster
-	node   identity.PublicKey
+	standing *identity.Standing // of the node's key
+	version  uint64             // that ops must be of
 }
 
 // MayWrite implements mvcc.Authorizer.
-func (a *authorizer) MayWrite(key []byte) error {
-	return permission(a.roster.Standing(a.node).MayWrite(key))
-}
+func (a *authorizer) MayWrite(key []byte) error { return a.standing.MayWrite(key) }
 
 // MayWriteRange implements mvcc.Authorizer.
-func (a *authorizer) MayWriteRange(key, end []byte) error {
-	return permission(a.roster.Standing(a.node).MayWriteRange(key, end))
-}
+func (a *authorizer) MayWriteRange(key, end []byte) error { return a.standing.MayWriteRange(key, end) }
 
-func permission(err error) error {
-	if err == nil {
+// CheckValue implements mvcc.Authorizer.
+func (a *authorizer) CheckValue(key, value []byte) error {
+	rule, ok := a.standing.Rule(key)
+	if !ok || rule.Form == nil {
 		return nil
 	}
-	return status.Error(codes.PermissionDenied, "etcdserver: permission denied: "+err.Error())
+	return dag.CheckForm(rule.Form, key, value)
 }
-
-// CheckValue implements mvcc.Authorizer: no policy demands a form so far.
-func (a *authorizer) CheckValue(key, value []byte) error { return nil }

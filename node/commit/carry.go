@@ -37,8 +37,8 @@ func (p *Pipeline) Carry(ctx context.Context, statements [][]byte) (dag.ID, erro
 }
 
 func (p *Pipeline) carry(c *carry) {
-	if p.superseded.Load() {
-		c.done <- carried{err: ErrSuperseded}
+	if err := p.mayAuthor(); err != nil {
+		c.done <- carried{err: err}
 		return
 	}
 	if !p.stageSeals() || !p.own(dag.Body{Statements: c.statements}, 0, 0, sealRecord{}) || !p.flush() {

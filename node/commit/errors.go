@@ -20,6 +20,25 @@ var (
 	// runs elsewhere too. Writing on would fork the author.
 	ErrSuperseded = status.Error(codes.Unavailable, "etcdserver: this node's key has written elsewhere; it refuses to write, so as not to fork")
 
+	// ErrRotated is returned to writers between the last op of a key that was
+	// rotated and the moment at which the node opens again with the new one.
+	ErrRotated = status.Error(codes.Unavailable, "etcdserver: this node's key was rotated; it opens again with the new one")
+
+	// ErrVersion is returned to writers where the mesh has moved to a version of
+	// the format that this build does not know.
+	ErrVersion = status.Error(codes.Unavailable, "etcdserver: the mesh has moved to a format version that this build does not know; it refuses to write until it is replaced")
+
+	// ErrAllowance says that a node may not rotate its key once more: its
+	// operator must enrol a new one.
+	ErrAllowance = errors.New("commit: the enrolment allows no further rotation")
+
+	// ErrNoRotation says that a node's key cannot be rotated here.
+	ErrNoRotation = errors.New("commit: the key cannot be rotated")
+
+	// ErrKey is returned by Open if none of the keys is the one that the log
+	// says is the node's.
+	ErrKey = errors.New("commit: the log is another key's")
+
 	// ErrReplay is returned by Open when the log does not replay to what it recorded.
 	ErrReplay = errors.New("commit: the log does not replay to the state it recorded")
 

@@ -41,13 +41,13 @@ func (p *Pipeline) fetchAt(at dag.Index) (block, body []byte, err error) {
 	if rec.Kind == recordOp {
 		o, err := decodeOp(rec.Payload)
 		if err != nil {
-			return nil, nil, &dag.CorruptError{Key: recordKey(at), Offset: -1, Err: err}
+			return nil, nil, damaged(at, err)
 		}
 		return o.block, o.body, nil
 	}
 	s, err := decodeSeal(rec.Payload)
 	if err != nil || rec.Kind != recordSeal {
-		return nil, nil, &dag.CorruptError{Key: recordKey(at), Offset: -1, Err: errMalformedRecord}
+		return nil, nil, damaged(at, errMalformedRecord)
 	}
 	body, err = p.rebuildBody(s)
 	return s.block, body, err
@@ -60,25 +60,41 @@ func (p *Pipeline) rebuildBody(s sealRecord) ([]byte, error) {
 		return nil, nil
 	}
 	body := dag.Body{Statements: s.statements}
-	for at := s.at; uint64(len(body.Transactions)) < s.count; at++ {
-		rec, err := p.store.Read(at)
+	err := p.sealedChanges(s, p.store.Read, func(ch *mvcc.Change) {
+		body.Transactions = append(body.Transactions, p.view.Transaction(ch, s.first).Append(nil))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return body.Encode(), nil
+}
+
+// sealedChanges calls fn for each change that an own op holds, in order. read reads the log.
+func (p *Pipeline) sealedChanges(s sealRecord, read func(dag.Index) (dag.Record, error), fn func(*mvcc.Change)) error {
+	for at, n := s.at, uint64(0); n < s.count; at++ {
+		rec, err := read(at)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if rec.Kind != recordLocal {
 			continue
 		}
 		err = decodeLocal(rec.Payload, func(ch *mvcc.Change) error {
 			if ch.Number >= s.first && ch.Number < s.first+s.count {
-				body.Transactions = append(body.Transactions, p.view.Transaction(ch, s.first).Append(nil))
+				n++
+				fn(ch)
 			}
 			return nil
 		})
 		if err != nil {
-			return nil, &dag.CorruptError{Key: recordKey(at), Offset: -1, Err: err}
+			return damaged(at, err)
 		}
 	}
-	return body.Encode(), nil
+	return nil
 }
 
 func recordKey(at dag.Index) string { return fmt.Sprintf("record %d", at) }
+
+func damaged(at dag.Index, err error) error {
+	return &dag.CorruptError{Key: recordKey(at), Offset: -1, Err: err}
+}

@@ -13,20 +13,20 @@ import (
 // there is no goroutine behind it. Its methods are safe for concurrent use.
 type Offline struct{ p *Pipeline }
 
-// OpenOffline replays a store's log as [Open] does, for a node whose key is self. The
-// store must stay open as long as the result is used; nothing is appended to it.
+// OpenOffline replays a store's log as [Open] does, but for the keys, at which it
+// does not look. The store must stay open as long as the result is used; nothing is appended to it.
 // Errors: ErrForeignMesh, ErrReplay, and what the store returns.
-func OpenOffline(store dag.Store, mesh dag.ID, self identity.PublicKey) (*Offline, error) {
+func OpenOffline(store dag.Store, mesh dag.ID) (*Offline, error) {
 	p := &Pipeline{
 		cfg:      Config{Store: store, Mesh: mesh, Metrics: NewMetrics(nil)},
 		log:      slog.New(slog.DiscardHandler),
 		store:    store,
 		graph:    dag.NewGraphOf(mesh),
 		view:     mvcc.New(mvcc.Config{Base: 1}),
-		self:     self,
 		readyCh:  make(chan struct{}),
 		stopped:  make(chan struct{}),
 		appended: make(chan struct{}),
+		roster:   identity.EmptyRoster(),
 		met:      make(map[identity.PublicKey]bool),
 	}
 	close(p.stopped)

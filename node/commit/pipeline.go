@@ -44,12 +44,24 @@ const (
 type Config struct {
 	Store dag.Store            // owned by the caller, who closes it after the pipeline
 	Key   *identity.PrivateKey // the node's key
-	Mesh  dag.ID               // the founding op's ID
+	// Next is the key that a rotation under way may have led to, nil if there is
+	// none. The log decides which of the two is the node's; see [Pipeline.Key].
+	Next *identity.PrivateKey
+	Mesh dag.ID // the founding op's ID
+	// NextKey makes a new key for a rotation. It is durable when it returns, and
+	// is given as Next to the Open that follows. nil: the key is never rotated.
+	NextKey func() (*identity.PrivateKey, error)
+	// RotateWait bounds the random time that a superseded node waits before it rotates.
+	// Default: DefaultRotateWait.
+	RotateWait time.Duration
+	// OnRotate is called once, from the writer, when the last op of the old key
+	// is durable: the pipeline then waits to be closed. It must not block. May be nil.
+	OnRotate func()
 	// Quota bounds what clients may store, in bytes as mvcc.Stats.Stored counts
 	// them; 0 is no bound. When it is reached, the alarm NOSPACE is raised for
-	// MemberID.
+	// what MemberID returns for the node's key.
 	Quota    int64
-	MemberID uint64
+	MemberID func(node identity.PublicKey) uint64
 	// FreeSpace returns how many bytes are free for the store. Below LowSpace
 	// clients may not put, below LastSpace not write. It is called often and must
 	// not block. nil says that it cannot be told.
@@ -60,8 +72,8 @@ type Config struct {
 	Metrics *Metrics
 	// Now defaults to time.Now. It decides wall times and lease expiry only.
 	Now func() time.Time
-	// Random is where revision windows are picked with: crypto/rand.Reader, the
-	// default, but in tests.
+	// Random is where revision windows are picked with, and the wait before a
+	// rotation: crypto/rand.Reader, the default, but in tests.
 	Random io.Reader
 	// OnFatal is called once, from the writer, when the pipeline stops because
 	// of an error; it must not block. May be nil.
@@ -75,18 +87,25 @@ type Pipeline struct {
 	store dag.Store
 	graph *dag.Graph
 	view  *mvcc.View
+	key   *identity.PrivateKey
 	self  identity.PublicKey
 
 	requests   chan *request
 	admissions chan *admission
 	carries    chan *carry
+	rotations  chan *rotation
 	closing    chan struct{}
 	closeOnce  sync.Once
 	stopped    chan struct{} // closed when the writer has returned
 	ready      atomic.Bool
 	readyCh    chan struct{} // closed when ready
 	failure    atomic.Pointer[error]
-	superseded atomic.Bool
+	superseded atomic.Pointer[supersession]
+	rotated    atomic.Bool               // the key was rotated: no more ops of it
+	stuck      atomic.Pointer[error]     // why the last rotation failed, nil if none did
+	past       atomic.Pointer[[]PastKey] // oldest first
+	ownTip     atomic.Pointer[dag.Op]    // the tip, for others than the writer
+	ownWindow  atomic.Pointer[windowRecord]
 	space      atomic.Int32 // a space
 	onOp       atomic.Pointer[func(op *dag.Op, block, body []byte)]
 
@@ -95,9 +114,13 @@ type Pipeline struct {
 	appended chan struct{}
 
 	// What follows belongs to the writer (and to Open before it starts).
-	auth   authorizer
-	tip    *dag.Op // own last op, nil before the first
+	roster *identity.Roster // that the view has
+	auth   authorizer       // by roster
+	place  place
+	named  *identity.PublicKey // the node's key by the log, nil before the first own op
+	tip    *dag.Op             // own last op, nil before the first
 	window windowRecord
+	opened *dag.Op   // the tip when the window was opened, whose author's it is
 	claim  *dag.Op   // own op that claimed the window, nil in window 0
 	rivals []*dag.Op // others' that claim it too and were not answered yet
 	// met are the authors of all rivals so far: for each, the node leaves its
@@ -145,25 +168,37 @@ func Open(cfg Config) (*Pipeline, error) {
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
 	}
+	if cfg.RotateWait == 0 {
+		cfg.RotateWait = DefaultRotateWait
+	}
+	if cfg.MemberID == nil {
+		cfg.MemberID = func(identity.PublicKey) uint64 { return 0 }
+	}
 	p := &Pipeline{
 		cfg:        cfg,
 		log:        cfg.Logger,
 		store:      cfg.Store,
 		graph:      dag.NewGraphOf(cfg.Mesh),
 		view:       mvcc.New(mvcc.Config{Base: 1, Quota: cfg.Quota}),
-		self:       cfg.Key.Public(),
 		requests:   make(chan *request, queueRequests),
 		admissions: make(chan *admission, queueAdmissions),
 		carries:    make(chan *carry),
+		rotations:  make(chan *rotation),
 		closing:    make(chan struct{}),
 		stopped:    make(chan struct{}),
 		readyCh:    make(chan struct{}),
 		appended:   make(chan struct{}),
+		roster:     identity.EmptyRoster(),
 		met:        make(map[identity.PublicKey]bool),
 	}
 	if err := p.replay(); err != nil {
 		return nil, err
 	}
+	if err := p.chooseKey(); err != nil {
+		return nil, err
+	}
+	p.adopt(p.roster)
+	p.checkPlace()
 	p.checkSpace()
 	go p.run()
 	return p, nil
@@ -186,8 +221,11 @@ func (p *Pipeline) Ready() bool { return p.ready.Load() }
 // ReadyCh is closed once the pipeline is ready.
 func (p *Pipeline) ReadyCh() <-chan struct{} { return p.readyCh }
 
+// Key returns the public key of the node: Config's Key or Next, as the log says.
+func (p *Pipeline) Key() identity.PublicKey { return p.self }
+
 // Superseded reports whether writes are refused with ErrSuperseded.
-func (p *Pipeline) Superseded() bool { return p.superseded.Load() }
+func (p *Pipeline) Superseded() bool { return p.superseded.Load() != nil }
 
 // Err returns why the pipeline stopped by itself, or nil.
 func (p *Pipeline) Err() error {
@@ -216,7 +254,7 @@ func (p *Pipeline) run() {
 		p.seal()
 	}
 	if p.Err() == nil {
-		p.openWindowIfEnrolled()
+		p.openWindowIfNeeded()
 		p.answerRivals() // met before a crash
 	}
 	for p.Err() == nil {
@@ -238,6 +276,8 @@ func (p *Pipeline) run() {
 			p.admit(a)
 		case c := <-p.carries:
 			p.carry(c)
+		case r := <-p.rotations:
+			p.rotateOnRequest(r)
 		case <-timer.C:
 			if len(p.unsealed) > 0 && len(p.admissions) == 0 {
 				p.seal()
@@ -246,6 +286,7 @@ func (p *Pipeline) run() {
 			p.checkSpace()
 			p.expireLeases()
 			p.foldWhenIdle()
+			p.rotateWhenDue()
 			p.view.Prune()
 		case <-p.closing:
 			p.drain()
@@ -300,6 +341,8 @@ func (p *Pipeline) refuseAll() {
 			a.refuse(ErrStopped)
 		case c := <-p.carries:
 			c.done <- carried{err: ErrStopped}
+		case r := <-p.rotations:
+			r.done <- rotated{err: ErrStopped}
 		default:
 			return
 		}
@@ -309,9 +352,13 @@ func (p *Pipeline) refuseAll() {
 // stage puts a record at the end of those that the next flush appends, and
 // returns where in the log it will be.
 func (p *Pipeline) stage(rec dag.Record) dag.Index {
+	at := p.nextIndex()
 	p.staged = append(p.staged, rec)
-	return p.store.Last() + dag.Index(len(p.staged))
+	return at
 }
+
+// nextIndex returns where in the log the record that is staged next will be.
+func (p *Pipeline) nextIndex() dag.Index { return p.store.Last() + dag.Index(len(p.staged)) + 1 }
 
 // flush appends the staged records durably and publishes what they hold. On
 // failure the pipeline stops for good: what is on the disk is then unknown.

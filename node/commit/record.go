@@ -3,7 +3,6 @@ package commit
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/causeway-sync/causeway/dag"
@@ -21,9 +20,11 @@ const (
 	recordOp dag.RecordKind = 3
 	// recordWindow opens a revision window.
 	recordWindow dag.RecordKind = 4
+	// recordRotation gives the node another key: the op before it is the last of the old one.
+	recordRotation dag.RecordKind = 5
 )
 
-var errMalformedRecord = errors.New("malformed record")
+var errMalformedRecord = fmt.Errorf("%w: malformed record", ErrReplay)
 
 // appendItem appends b with its length before it.
 func appendItem(dst, b []byte) []byte {
@@ -113,22 +114,24 @@ func decodeSeal(payload []byte) (sealRecord, error) {
 	return s, nil
 }
 
-// opRecord is the payload of a recordOp. revision is the view's after the op.
+// opRecord is the payload of a recordOp.
 type opRecord struct {
-	revision int64
+	revision int64 // the view's after the op
 	block    []byte
 	body     []byte
+	trail    []byte // docs/view.md, "The trail"
 }
 
 func (o opRecord) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(o.revision))
 	b = appendItem(b, o.block)
-	return appendItem(b, o.body)
+	b = appendItem(b, o.body)
+	return appendItem(b, o.trail)
 }
 
 func decodeOp(payload []byte) (opRecord, error) {
 	r := reader{rest: payload}
-	o := opRecord{revision: int64(r.uint()), block: r.item(), body: r.item()}
+	o := opRecord{revision: int64(r.uint()), block: r.item(), body: r.item(), trail: r.item()}
 	if r.err != nil || len(r.rest) > 0 {
 		return opRecord{}, errMalformedRecord
 	}

@@ -38,7 +38,6 @@ func (p *Pipeline) replay() error {
 	if f := p.graph.Founding(); f != nil && f.ID() != p.cfg.Mesh {
 		return fmt.Errorf("%w: the store holds %s, not %s", ErrForeignMesh, f.ID(), p.cfg.Mesh)
 	}
-	p.auth = authorizer{roster: p.graph.Roster(), node: p.self}
 	p.view.Publish()
 	return nil
 }
@@ -67,7 +66,7 @@ func (p *replayer) replayRecord(at dag.Index, rec dag.Record) error {
 	case recordSeal:
 		return p.replaySeal(rec.Payload)
 	case recordOp:
-		return p.replayOp(rec.Payload)
+		return p.replayOp(at, rec.Payload)
 	case recordWindow:
 		w, err := decodeWindow(rec.Payload)
 		if err != nil {
@@ -82,12 +81,24 @@ func (p *replayer) replayRecord(at dag.Index, rec dag.Record) error {
 		p.openWindow(w)
 		p.setReady()
 		return nil
+	case recordRotation:
+		r, err := decodeRotation(rec.Payload)
+		if err != nil {
+			return err
+		}
+		if p.named == nil || *p.named == r.key {
+			return fmt.Errorf("%w: a rotation to %s without an op before", ErrReplay, r.key)
+		}
+		p.named = &r.key
+		p.notePast(r)
+		return nil
 	default:
 		return fmt.Errorf("%w: unknown kind %d", ErrReplay, rec.Kind)
 	}
 }
 
 func (p *replayer) replayLocal(at dag.Index, payload []byte) error {
+	p.view.Record(at)
 	var changes []*mvcc.Change
 	err := decodeLocal(payload, func(ch *mvcc.Change) error {
 		changes = append(changes, ch)
@@ -127,9 +138,17 @@ func (p *replayer) replaySeal(payload []byte) error {
 	if err != nil {
 		return err
 	}
-	p.tip = op
+	author := op.Author()
+	if p.named != nil && *p.named != author {
+		return fmt.Errorf("%w: own op %s of %s, the node's key is %s", ErrReplay, op.ID(), author, *p.named)
+	}
+	p.tip, p.named = op, &author
+	p.ownTip.Store(op)
 	if s.count > 0 {
 		p.view.Sealed(s.first, int(s.count), op)
+	}
+	if err := p.turn(op); err != nil {
+		return err
 	}
 	return p.checkRevision(op, s.revision)
 }
@@ -142,7 +161,7 @@ func (p *replayer) checkRevision(op *dag.Op, recorded int64) error {
 	return nil
 }
 
-func (p *replayer) replayOp(payload []byte) error {
+func (p *replayer) replayOp(at dag.Index, payload []byte) error {
 	o, err := decodeOp(payload)
 	if err != nil {
 		return err
@@ -157,11 +176,15 @@ func (p *replayer) replayOp(payload []byte) error {
 	if err != nil {
 		return err
 	}
-	if op.Author() == p.self {
-		p.supersede(op)
+	if err := p.turn(op); err != nil {
+		return err
 	}
+	p.view.Record(at)
 	for i, t := range signed.Transactions() {
 		p.view.ApplyRemote(op, uint32(i), t)
+	}
+	if !bytes.Equal(p.view.Trail(), o.trail) {
+		return fmt.Errorf("%w: another trail of op %s", ErrReplay, op.ID())
 	}
 	p.noteRival(op)
 	return p.checkRevision(op, o.revision)

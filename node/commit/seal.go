@@ -71,27 +71,37 @@ func (p *Pipeline) own(body dag.Body, writes int, epoch uint64, seal sealRecord)
 // by our own graph means that the node may not write what it has already
 // answered: it stops rather than lose it in silence.
 func (p *Pipeline) sign(h dag.Header, body dag.Body, seal sealRecord) bool {
-	h.Wall = uint64(p.cfg.Now().UnixMilli())
-	signed, err := dag.Sign(h, body, p.cfg.Key)
-	if err != nil {
+	if err := p.trySign(h, body, seal); err != nil {
 		p.fail(fmt.Errorf("commit: sealing an own op: %w", err))
 		return false
+	}
+	return true
+}
+
+// trySign is sign for an op that may be refused: all is then as it was.
+func (p *Pipeline) trySign(h dag.Header, body dag.Body, seal sealRecord) error {
+	h.Wall = uint64(p.cfg.Now().UnixMilli())
+	signed, err := dag.Sign(h, body, p.key)
+	if err != nil {
+		return err
 	}
 	op, _, err := p.graph.Add(signed)
 	if err != nil {
-		p.fail(fmt.Errorf("commit: sealing an own op: %w", err))
-		return false
+		return err
 	}
 	seal.block, seal.statements = signed.Block(), body.Statements
 	p.tip = op
+	p.ownTip.Store(op)
 	if seal.count > 0 {
 		p.view.Sealed(seal.first, int(seal.count), op)
 	}
-	p.auth.roster = p.graph.Roster()
+	if err := p.turn(op); err != nil {
+		p.fail(err)
+	}
 	p.sealed = append(p.sealed, sealedOp{op, signed.Block(), signed.Body()})
 	seal.revision = p.view.Head()
 	p.stage(dag.Record{Kind: recordSeal, Payload: seal.append(nil), Ops: []dag.ID{op.ID()}})
-	return true
+	return nil
 }
 
 // foldWhenIdle joins the heads with an empty op once more than foldHeads of
@@ -99,7 +109,7 @@ func (p *Pipeline) sign(h dag.Header, body dag.Body, seal sealRecord) bool {
 // its key and the heads, so that one fold is usually adopted by all.
 func (p *Pipeline) foldWhenIdle() {
 	heads := p.graph.Heads()
-	if len(heads) <= foldHeads || len(p.unsealed) > 0 || !p.ready.Load() || p.superseded.Load() {
+	if len(heads) <= foldHeads || len(p.unsealed) > 0 || !p.ready.Load() || p.mayAuthor() != nil {
 		p.foldAt = time.Time{}
 		return
 	}

@@ -99,7 +99,7 @@ func (p *Pipeline) raiseNoSpace(now time.Time) *mvcc.Change {
 		return nil
 	}
 	_, ch, err := p.view.Evaluate(&pb.AlarmRequest{
-		Action: pb.AlarmRequest_ACTIVATE, MemberID: p.cfg.MemberID, Alarm: pb.AlarmType_NOSPACE,
+		Action: pb.AlarmRequest_ACTIVATE, MemberID: p.cfg.MemberID(p.self), Alarm: pb.AlarmType_NOSPACE,
 	}, nil, now)
 	if err != nil {
 		return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/causeway-sync/causeway/dag/memstore"
 	"github.com/causeway-sync/causeway/etcdgw/mvcc"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // TestQuotaAlarm: the put that does not fit raises the alarm; it stops clients
@@ -20,7 +21,7 @@ import (
 func TestQuotaAlarm(t *testing.T) {
 	ctx := context.Background()
 	store := memstore.New()
-	cfg := Config{Store: store, Key: key("founder"), Mesh: found(t, store), Quota: 1000, MemberID: 7}
+	cfg := Config{Store: store, Key: key("founder"), Mesh: found(t, store), Quota: 1000, MemberID: func(identity.PublicKey) uint64 { return 7 }}
 	reopen := func() *Pipeline {
 		p, err := Open(cfg)
 		if err != nil {

@@ -64,6 +64,7 @@ func (p *Pipeline) commit(r *request) {
 	if len(p.unsealed) > 0 && p.sealDue() {
 		ok = p.stageSeals() // rides on this append
 	}
+	p.view.Record(p.nextIndex())
 	var payload []byte
 	changes := make([]*mvcc.Change, 0, len(batch))
 	for _, r := range batch {
@@ -96,8 +97,13 @@ func (p *Pipeline) commit(r *request) {
 // evaluate runs one request at the view's head. There may be a change beside an
 // error: the alarm that says why.
 func (p *Pipeline) evaluate(msg proto.Message, now time.Time) (proto.Message, *mvcc.Change, error) {
-	if p.superseded.Load() {
+	switch {
+	case p.rotated.Load():
+		return nil, nil, ErrRotated
+	case p.superseded.Load() != nil:
 		return nil, nil, ErrSuperseded
+	case p.auth.version != dag.Version:
+		return nil, nil, ErrVersion
 	}
 	if err := p.spaceFor(msg); err != nil {
 		return nil, nil, err
@@ -145,7 +151,7 @@ func (p *Pipeline) remember(changes []*mvcc.Change, at dag.Index) {
 
 // expireLeases deletes what hangs on leases that have run out.
 func (p *Pipeline) expireLeases() {
-	if !p.ready.Load() || p.superseded.Load() {
+	if !p.ready.Load() || p.superseded.Load() != nil || p.rotated.Load() {
 		return
 	}
 	for _, id := range p.view.Expired(p.cfg.Now()) {

@@ -24,17 +24,14 @@ const (
 // in a hundred is free, all of them fail with probability 2^-14 at most.
 const pickTries = 1024
 
-// openWindowIfEnrolled opens the first revision window of a joined node once
-// the op that enrols it, and so everything before, has been delivered. From
-// then on clients are served. The founder's window is opened by [Found].
-func (p *Pipeline) openWindowIfEnrolled() {
-	if p.ready.Load() {
-		return
+// openWindowIfNeeded opens a revision window for the node's key if it has
+// none: for a joined node's first, once the op that enrols it, and so everything before,
+// has been delivered, from when on clients are served; and for one that it was
+// rotated to. The founder's window is opened by [Found].
+func (p *Pipeline) openWindowIfNeeded() {
+	if p.opened == nil || p.opened.Author() != p.self {
+		p.claimWindow()
 	}
-	if _, ok := p.graph.Roster().Author(p.self); !ok {
-		return
-	}
-	p.claimWindow()
 }
 
 // noteRival remembers that op claims this node's window too, unless its author
@@ -52,7 +49,7 @@ func (p *Pipeline) noteRival(op *dag.Op) {
 // does that once it meets this node's op; but its clients may come here with
 // revisions from before, so this node goes on in another part of the window.
 func (p *Pipeline) answerRivals() {
-	if len(p.rivals) == 0 || p.superseded.Load() {
+	if len(p.rivals) == 0 || p.mayAuthor() != nil {
 		return
 	}
 	least := slices.MinFunc(p.rivals, func(a, b *dag.Op) int { return a.ID().Compare(b.ID()) })
@@ -83,8 +80,8 @@ func (p *Pipeline) nextPart() {
 // claimWindow claims a window with an own op and renumbers the view. It leaves
 // all as it was if the node must not make ops, or if no window is free.
 func (p *Pipeline) claimWindow() {
-	if p.superseded.Load() {
-		return // an own op would fork
+	if p.mayAuthor() != nil {
+		return
 	}
 	epoch, err := p.pickEpoch()
 	if err != nil {
@@ -122,7 +119,8 @@ func (p *Pipeline) pickEpoch() (uint64, error) {
 
 // openWindow goes on in window w, and so answers all rivals so far.
 func (p *Pipeline) openWindow(w windowRecord) {
-	p.window, p.rivals = w, nil
+	p.window, p.rivals, p.opened = w, nil, p.tip
+	p.ownWindow.Store(&w)
 	base := int64(w.epoch)<<windowBits | int64(w.part)<<partBits
 	p.view.OpenWindow(max(base, 1))
 }

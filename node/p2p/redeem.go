@@ -172,11 +172,8 @@ const introductionMeta = "p2p/introduction"
 // first time: the inviter as a peer, and the op that shows the enrolment to
 // peers that do not know of it yet.
 func SaveJoined(meta Meta, j *Joined) error {
-	b := dagcbor.AppendArray(nil, 2)
-	b = dagcbor.AppendBytes(b, j.proof.block)
-	b = dagcbor.AppendBytes(b, j.proof.body)
-	if err := meta.PutMeta(introductionMeta, b); err != nil {
-		return fmt.Errorf("p2p: store the enrolment: %w", err)
+	if err := SaveIntroduction(meta, j.proof.block, j.proof.body); err != nil {
+		return err
 	}
 	id, err := PeerID(j.Host)
 	if err != nil {
@@ -196,7 +193,20 @@ func SaveJoined(meta Meta, j *Joined) error {
 	return nil
 }
 
-// loadIntroduction returns the op that SaveJoined stored, zero if none.
+// SaveIntroduction stores the op by which this node shows, from its next start on,
+// peers that do not know it yet that it is enrolled: by the op's author, or under
+// a new key by its old one. It is at most a frame of the join protocol, 64 KiB.
+func SaveIntroduction(meta Meta, block, body []byte) error {
+	b := dagcbor.AppendArray(nil, 2)
+	b = dagcbor.AppendBytes(b, block)
+	b = dagcbor.AppendBytes(b, body)
+	if err := meta.PutMeta(introductionMeta, b); err != nil {
+		return fmt.Errorf("p2p: store the enrolment: %w", err)
+	}
+	return nil
+}
+
+// loadIntroduction returns the op that SaveIntroduction stored, zero if none.
 func loadIntroduction(meta Meta) (joined, error) {
 	v, err := loadMeta(meta, introductionMeta)
 	if err != nil || v == nil {

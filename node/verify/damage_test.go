@@ -362,7 +362,7 @@ func TestInvalidOp(t *testing.T) {
 		_ = rest
 		payload := binary.AppendUvarint(bytes.Clone(before), uint64(len(signed.Block())))
 		payload = append(payload, signed.Block()...)
-		payload = append(payload, 0) // no body
+		payload = append(payload, 0, 0) // no body, no trail
 		return []dag.Record{{Kind: rec.Kind, Payload: payload, Ops: []dag.ID{signed.ID()}}}
 	})
 	got := run(t, forged, verify.Options{})

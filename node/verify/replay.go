@@ -3,11 +3,9 @@ package verify
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/causeway-sync/causeway/dag"
-	"github.com/causeway-sync/causeway/identity"
 	"github.com/causeway-sync/causeway/node/commit"
 )
 
@@ -26,7 +24,7 @@ func (c *check) replay() (*replayed, error) {
 		return nil, err
 	}
 	store := watched{Store: c.store, check: c}
-	offline, err := commit.OpenOffline(store, *mesh, c.self())
+	offline, err := commit.OpenOffline(store, *mesh)
 	switch {
 	case errors.Is(err, commit.ErrReplay), errors.Is(err, commit.ErrForeignMesh):
 		return nil, c.found(StepReplay, "log", err.Error())
@@ -59,15 +57,6 @@ func (c *check) mesh() (*dag.ID, error) {
 	mesh := dag.ID(b)
 	c.report.Mesh = &mesh
 	return &mesh, nil
-}
-
-// self returns the node's key, zero if the file is not there: then no operation is its own.
-func (c *check) self() identity.PublicKey {
-	k, err := identity.ReadKeyFile(filepath.Join(c.dir, nodeKeyFile), nil)
-	if err != nil {
-		return identity.PublicKey{} // the step of keys has said why
-	}
-	return k.Public()
 }
 
 // watched is a store that reports how far a scan is.

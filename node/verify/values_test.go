@@ -134,7 +134,7 @@ func TestOtherValue(t *testing.T) {
 	if err := node.Close(); err != nil {
 		t.Fatal(err)
 	}
-	offline, err := commit.OpenOffline(store, mesh, key.Public())
+	offline, err := commit.OpenOffline(store, mesh)
 	if err != nil {
 		t.Fatal(err)
 	}
