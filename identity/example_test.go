@@ -30,8 +30,9 @@ func Example() {
 		Name: "site", Keys: []identity.PublicKey{operator.Public()},
 		Grant: identity.Grant{Role: identity.RoleWriter, Patterns: []identity.Pattern{"/registry/**"}, Nodes: 1},
 	}}, founder)
-	enrol := sign(identity.Statement{Seq: 1, Content: identity.Enrol{
-		Operator: admit.ID(), Slot: 0, Node: node.Public(),
+	operatorID := admit.ID()
+	enrol := sign(identity.Statement{Seq: 1, As: &operatorID, Content: identity.Enrol{
+		Slot: 0, Node: node.Public(),
 		Consent: identity.SignConsent(found.ID(), admit.ID(), 0, node),
 	}}, operator)
 
@@ -40,8 +41,9 @@ func Example() {
 		carried = append(carried, identity.Carried{Statement: s, Author: node.Public(), Seq: 1, Index: i, Founding: true})
 	}
 	roster := identity.EmptyRoster().With(carried...)
-	fmt.Println(roster.MayWrite(node.Public(), []byte("/registry/pods/web")))
-	err := roster.MayWrite(node.Public(), []byte("/elsewhere"))
+	standing := roster.Standing(node.Public())
+	fmt.Println(standing.MayWrite([]byte("/registry/pods/web")))
+	err := standing.MayWrite([]byte("/elsewhere"))
 	fmt.Println(err, errors.Is(err, identity.ErrOutsideGrant))
 	// Output:
 	// <nil>

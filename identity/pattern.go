@@ -110,10 +110,15 @@ func matchSegment(seg string, key []byte) (rest []byte, slash, ok bool) {
 // end means no upper bound. A range that is empty is within every pattern's
 // range of its key: the caller refuses it. It allocates nothing.
 func (p Pattern) MatchRange(key, end []byte) bool {
-	if len(end) == len(key)+1 && end[len(key)] == 0 && bytes.HasPrefix(end, key) {
-		return p.Match(key) // no key but this one lies between
+	if oneKey(key, end) {
+		return p.Match(key)
 	}
 	return p.matchAllWithPrefix(rangePrefix(key, end))
+}
+
+// oneKey reports whether no key but the first lies in [key, end).
+func oneKey(key, end []byte) bool {
+	return len(end) == len(key)+1 && end[len(key)] == 0 && bytes.HasPrefix(end, key)
 }
 
 // rangePrefix returns the longest string with which every key of the range

@@ -11,7 +11,7 @@ import (
 
 // The dumb models follow the words of docs/op.md, section 7.
 
-var unescape = strings.NewReplacer(`\*`, `*`, `\\`, `\`)
+var unescaper = strings.NewReplacer(`\*`, `*`, `\\`, `\`)
 
 // modelMatch splits both at the slashes and compares segment by segment.
 func modelMatch(p Pattern, key string) bool {
@@ -26,7 +26,7 @@ func modelMatch(p Pattern, key string) bool {
 		return false
 	}
 	for i, seg := range segs {
-		if seg != "*" && unescape.Replace(seg) != keySegs[i] {
+		if seg != "*" && unescaper.Replace(seg) != keySegs[i] {
 			return false
 		}
 	}

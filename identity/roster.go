@@ -1,10 +1,8 @@
 package identity
 
 import (
-	"bytes"
-	"cmp"
-	"fmt"
 	"slices"
+	"sync/atomic"
 )
 
 // A Place is where an operation stands in causality. Two places are of one
@@ -26,81 +24,32 @@ type Carried struct {
 
 	// Keep are the operations that the statement's [Statement.KeepHeads] name,
 	// in their order. All are in the past of the operation: else it does not
-	// carry the statement, and the caller leaves it out.
+	// carry the statement, and the caller leaves it out. A Carried that lacks
+	// them has no effect.
 	Keep []Place
 }
 
-// A Roster says who may write what, by a set of carried statements. It is a
-// pure function of that set: neither the order in which statements were added
-// nor how often matters. Statements that are signed badly, name another mesh,
-// or lack authority have no effect, but may gain it when others are added.
+// A Roster says who may write what, by a set of carried statements
+// (docs/roster.md). It is a pure function of that set and of causality: neither
+// the order in which statements were added nor how often matters. Statements
+// that are signed badly, name another mesh, or lack authority have no effect,
+// but may gain it when others are added.
 //
 // A Roster is immutable and safe for concurrent use. Slices it returns are
 // shared: do not modify them. Get the first with [EmptyRoster].
 //
 // Meshes have many rosters, one for each set of statements that some operation
-// has in its past, so a roster holds pointers to what it shares with others.
+// has in its past, so rosters share what they can: the statements, and what
+// follows from those that make operators, restrict or set policy (a frame).
+// What is derived is computed when first asked for, and of rosters that were
+// not asked lately it is dropped.
 type Roster struct {
-	entries []*entry // the set, strictly ascending by entry.compare
-
-	// What follows is derived from entries alone, by derive.
-	founding  [32]byte // the founding op
-	found     *Statement
-	operators []*Operator // by ID
-	authors   []*Author   // by node key
-	invites   []invited   // by ID
-	rules     []PolicyRule
+	set     *set
+	basis   *basis
+	authors atomic.Pointer[authorTable]
 }
 
-// An entry is a statement with as much of its carrier as can matter: whether
-// that is the founding op and, for a redeem, who carried it and where first.
-// Two carriers that differ in nothing else are one entry.
-type entry struct {
-	statement *Statement
-	founding  [32]byte  // the founding op that carries it; zero if another does
-	author    PublicKey // of the carrier, for a redeem; else zero
-	seq       uint64    // of the author's first carrier, for a redeem; else zero
-	index     int       // as seq
-}
-
-// compare orders entries by all but seq and index.
-func (e *entry) compare(b *entry) int {
-	if e == b {
-		return 0
-	}
-	if c := e.statement.id.Compare(b.statement.id); c != 0 {
-		return c
-	}
-	if c := bytes.Compare(e.founding[:], b.founding[:]); c != 0 {
-		return c
-	}
-	return e.author.Compare(b.author)
-}
-
-// before orders the places where an author carried a redeem.
-func (e *entry) before(b *entry) bool {
-	return e.seq < b.seq || e.seq == b.seq && e.index < b.index
-}
-
-// newEntry returns the carried statement's entry, or false if it can have no
-// effect in any roster: its signature is bad, or it names no mesh outside a
-// founding op, or one inside.
-func newEntry(c Carried) (*entry, bool) {
-	s := c.Statement
-	if c.Founding != (s.Mesh == nil) || !s.VerifySignature() {
-		return nil, false
-	}
-	e := &entry{statement: s}
-	if c.Founding {
-		e.founding = c.Op
-	}
-	if s.Kind() == KindRedeem {
-		e.author, e.seq, e.index = c.Author, c.Seq, c.Index
-	}
-	return e, true
-}
-
-var emptyRoster = &Roster{}
+var emptyRoster = &Roster{basis: &basis{}}
 
 // EmptyRoster returns the roster of no statements; always the same one.
 func EmptyRoster() *Roster { return emptyRoster }
@@ -109,110 +58,114 @@ func EmptyRoster() *Roster { return emptyRoster }
 // nothing it returns r itself. It verifies the signature of each statement that
 // was not verified before.
 func (r *Roster) With(carried ...Carried) *Roster {
-	var added []*entry
+	s := r.set
 	for _, c := range carried {
-		if e, ok := newEntry(c); ok {
-			added = append(added, e)
+		if e := newEntry(c); e != nil {
+			s = s.put(e)
 		}
 	}
-	slices.SortFunc(added, func(a, b *entry) int {
-		return cmp.Or(a.compare(b), cmp.Compare(a.seq, b.seq), cmp.Compare(a.index, b.index))
-	})
-	added = slices.CompactFunc(added, func(a, b *entry) bool { return a.compare(b) == 0 })
-	if includes(r.entries, added) {
-		return r
-	}
-	return derive(join(r.entries, added))
+	return r.grown(s, nil)
 }
 
 // Union returns the roster of both sets of statements: a itself if it has all
 // of b's, else b itself if that has all of a's, else a new one. It takes time
-// linear in the two sets, none if a and b are the same pointer.
-func Union(a, b *Roster) *Roster {
+// in proportion to where the sets differ.
+func Union(a, b *Roster) *Roster { return a.grown(a.set.join(b.set), b) }
+
+// grown returns the roster of s, which holds all that r does and, if that is
+// not nil, all that b does.
+func (r *Roster) grown(s *set, b *Roster) *Roster {
 	switch {
-	case a == b || includes(a.entries, b.entries):
-		return a
-	case includes(b.entries, a.entries):
+	case s == r.set:
+		return r
+	case b != nil && s == b.set:
 		return b
 	}
-	return derive(join(a.entries, b.entries))
-}
-
-// includes reports whether joining bs to as would change nothing.
-func includes(as, bs []*entry) bool {
-	for _, b := range bs {
-		for len(as) > 0 && as[0].compare(b) < 0 {
-			as = as[1:]
+	grown := &Roster{set: s}
+	switch {
+	case r.basis.frame().same(s, r.set):
+		grown.basis = r.basis
+	case b != nil && b.basis != r.basis && b.basis.frame().same(s, b.set):
+		grown.basis = b.basis
+	default:
+		recent := r.basis.recent
+		if recent == nil {
+			recent = newRecent()
 		}
-		if len(as) == 0 || as[0].compare(b) != 0 || b.before(as[0]) {
-			return false
-		}
-		as = as[1:]
+		grown.basis = &basis{set: s, recent: recent}
 	}
-	return true
-}
-
-// join merges two sorted sets. Of a redeem that one author carried twice the
-// first place stays.
-func join(as, bs []*entry) []*entry {
-	joined := make([]*entry, 0, len(as)+len(bs))
-	for len(as) > 0 && len(bs) > 0 {
-		switch c := as[0].compare(bs[0]); {
-		case c < 0:
-			joined, as = append(joined, as[0]), as[1:]
-		case c > 0:
-			joined, bs = append(joined, bs[0]), bs[1:]
-		default:
-			first := as[0]
-			if bs[0].before(first) {
-				first = bs[0]
-			}
-			joined, as, bs = append(joined, first), as[1:], bs[1:]
-		}
-	}
-	return slices.Clip(append(append(joined, as...), bs...))
+	return grown
 }
 
 // Equal reports whether two rosters are of the same set of statements, as far
 // as their carriers matter. Equal rosters answer every question alike.
 func (r *Roster) Equal(b *Roster) bool {
-	return r == b || slices.EqualFunc(r.entries, b.entries, func(x, y *entry) bool {
-		return x.compare(y) == 0 && !x.before(y) && !y.before(x)
-	})
+	if r.set == b.set {
+		return true
+	}
+	joined, isR, isB := joinSets(r.set, b.set)
+	return joined != nil && isR && isB
 }
 
 // Mesh returns the founding op, or false if no statement founds a mesh.
-func (r *Roster) Mesh() (founding [32]byte, ok bool) { return r.founding, r.found != nil }
+func (r *Roster) Mesh() (founding [32]byte, ok bool) {
+	f := r.basis.frame()
+	return f.founding, f.found != nil
+}
 
 // Found returns the statement that founds the mesh, or nil.
-func (r *Roster) Found() *Statement { return r.found }
+func (r *Roster) Found() *Statement { return r.basis.frame().found }
 
-// Author returns what a node may do, or false if it is not enrolled. The
-// result is shared: read only.
-func (r *Roster) Author(node PublicKey) (*Author, bool) {
-	i, ok := slices.BinarySearchFunc(r.authors, node, compareNode)
-	if !ok {
-		return nil, false
+// Version returns of which version an operation with the roster's statements
+// in its past must be: the greatest that the root asks for, or 0.
+func (r *Roster) Version() uint64 { return r.basis.frame().version }
+
+// Len returns how many statements the roster holds, effective or not.
+func (r *Roster) Len() int { return r.set.len() }
+
+// Statement returns a carried statement by its ID, effective or not, or nil.
+func (r *Roster) Statement(id StatementID) *Statement {
+	if e := r.set.get(id); e != nil {
+		return e.statement
 	}
-	return r.authors[i], true
+	return nil
 }
 
-func compareNode(a *Author, node PublicKey) int { return a.Node.Compare(node) }
-
-func notEnrolled(node PublicKey) error { return fmt.Errorf("%w: %v", ErrNotEnrolled, node) }
-
-func outside(key []byte) error { return fmt.Errorf("%w: key %s", ErrOutsideGrant, quoteKey(key)) }
-
-func outsideRange(key, end []byte) error {
-	return fmt.Errorf("%w: range %s to %s", ErrOutsideGrant, quoteKey(key), quoteKey(end))
+// Stands reports whether a carried statement stands: docs/roster.md, section 3.
+// Whether a restriction that stands is also in force: [Roster.Restrictions].
+func (r *Roster) Stands(id StatementID) bool {
+	f, e := r.basis.frame(), r.set.get(id)
+	if e == nil || f.found == nil || !e.in(f.founding) {
+		return false
+	}
+	switch c := e.statement.Content.(type) {
+	case Rotate:
+		enrolment := r.set.get(c.Enrolment)
+		return enrolment != nil && slices.Contains(r.rotations(enrolment), e.statement)
+	case Redeem:
+		_, ok := f.operators[id]
+		return ok
+	}
+	_, ok := f.stands(e)
+	return ok
 }
 
-// quoteKey quotes a key for an error, cut to a length that suits a log line.
-// It copies, so that the caller's key need not live on the heap.
-func quoteKey(key []byte) string {
-	const most = 256
-	if len(key) > most {
-		return fmt.Sprintf("%q… (%d bytes)", string(key[:most]), len(key))
-	}
-	return fmt.Sprintf("%q", string(key))
+// Next returns seq and prev for the issuer's next statement: those that follow
+// its carried statement of the greatest seq (and, if its chain forks there, the
+// least ID). It looks at every statement.
+func (r *Roster) Next(issuer PublicKey) (seq uint64, prev *StatementID) {
+	seq = 1
+	founding := r.basis.frame().founding
+	r.set.statements(func(e *entry) bool {
+		s := e.statement
+		if s.Issuer != issuer || !e.in(founding) {
+			return true
+		}
+		if s.Seq >= seq || s.Seq == seq-1 && s.id.Compare(*prev) < 0 {
+			id := s.id
+			seq, prev = s.Seq+1, &id
+		}
+		return true
+	})
+	return seq, prev
 }

@@ -4,223 +4,306 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"sync"
 )
 
-// derive computes what a set of statements, sorted and without duplicates,
-// amounts to (docs/op.md, section 6).
-//
-// Authority only grows: each operator found effective may make further
-// statements effective, never the reverse, so the order in which they are
-// tried does not matter and one pass over the statements of each key suffices.
-// What takes a choice (which found, which redeem of an invite, which enrolment
-// of a node) is chosen by a total order, before or after that growth.
-func derive(entries []*entry) *Roster {
-	r := &Roster{entries: entries}
-	found := chooseFound(entries)
-	if found == nil {
-		return r
-	}
-	r.founding, r.found = found.founding, found.statement
-	g := gather(r)
-	founders := r.found.Content.(Found).Founders
-	g.waiting = []authority{{Operator: &Operator{Keys: founders}, root: true}}
-	for len(g.waiting) > 0 {
-		next := g.waiting[len(g.waiting)-1]
-		g.waiting = g.waiting[:len(g.waiting)-1]
-		g.apply(next)
-	}
-	g.finish(r)
-	return r
+// A frame is what follows from the statements of a roster that found, admit,
+// restrict and set policy, and so for everybody. Enrolments and rotations are
+// judged by it, author by author (roster_author.go), and leave it as it is.
+// A frame is immutable but for what it computes once.
+type frame struct {
+	set      *set
+	founding [32]byte
+	found    *Statement // nil: nothing stands
+	founders []PublicKey
+	quorum   int // how many founders act as the root
+	version  uint64
+
+	root      *operator
+	operators map[StatementID]*operator
+	invites   []*invitation
+	issued    []*issued // restrictions, readmits and quotas that stand, as derived
+
+	ends     map[StatementID][]*issued // what supersedes a statement, by whomever
+	restrict map[StatementID][]*issued // revokes and narrows that nothing supersedes, by subject
+	quotas   map[StatementID][]*issued // quotas that nothing supersedes, by subject
+	policies []*policy                 // all that stand
+
+	rules ruleBook
 }
 
-// chooseFound returns the entry that founds the mesh: of those whose issuer is
-// among the founders they name, the one of the least founding op (a graph has
-// one), then of the least statement ID.
-func chooseFound(entries []*entry) *entry {
-	var found *entry
-	for _, e := range entries {
+// An operator is one that stands, or the root.
+type operator struct {
+	Operator
+	sponsor *operator // nil for the root
+	chain   []*issued // the restrictions in force on it and its sponsors, the root's first
+
+	once sync.Once
+	now  rights // of its nodes after everything, where nothing else restricts them
+}
+
+// An issued is a statement that stands, with whom it is issued as.
+type issued struct {
+	entry *entry
+	by    *operator
+	admin bool // whether the issuer was an admin there
+	ended *issued
+}
+
+func (s *issued) id() StatementID { return s.entry.statement.id }
+
+// An invitation is an invite that stands and the redeem that counts, if any.
+type invitation struct {
+	*issued
+	redeem *operator
+}
+
+// above reports whether o is a sponsor of b, directly or not.
+func (o *operator) above(b *operator) bool {
+	if o.Rank >= b.Rank {
+		return false // nor is it above itself
+	}
+	for b.Rank > o.Rank {
+		b = b.sponsor
+	}
+	return o == b
+}
+
+// derive computes the frame of a set from the root downwards: whether a
+// statement stands depends on its issuer's sponsors only (docs/roster.md, section 3).
+func derive(s *set) *frame {
+	f := &frame{set: s}
+	f.chooseFound()
+	if f.found == nil {
+		return f
+	}
+	c := f.found.Content.(Found)
+	f.founders, f.quorum = c.Founders, int(c.Threshold)
+	f.operators = map[StatementID]*operator{}
+	f.ends = map[StatementID][]*issued{}
+	f.restrict = map[StatementID][]*issued{}
+	f.quotas = map[StatementID][]*issued{}
+	f.root = &operator{Operator: Operator{Keys: c.Founders}}
+	waiting := []*operator{f.root}
+	for len(waiting) > 0 {
+		next := waiting[0]
+		waiting = append(waiting[1:], f.apply(next)...)
+	}
+	f.finish()
+	return f
+}
+
+// chooseFound finds what founds the mesh: of the statements whose issuer is
+// among the founders they name, that of the least founding op (a graph has
+// one), then of the least ID.
+func (f *frame) chooseFound() {
+	f.set.about(newTopic([32]byte{}, 0), func(e *entry) bool {
 		c, ok := e.statement.Content.(Found)
 		if !ok || !slices.Contains(c.Founders, e.statement.Issuer) {
-			continue
+			return true
 		}
-		if found == nil || bytes.Compare(e.founding[:], found.founding[:]) < 0 {
-			found = e
-		}
-	}
-	return found
-}
-
-// counts reports whether the entry's statement is one of this mesh.
-func (r *Roster) counts(e *entry) bool {
-	if mesh := e.statement.Mesh; mesh != nil {
-		return *mesh == r.founding
-	}
-	return e.founding == r.founding
-}
-
-// growth is the state of one derivation: what was found effective so far.
-type growth struct {
-	foundID  StatementID                // what a consent in the founding op names
-	byIssuer map[PublicKey][]*Statement // statements of this mesh, but redeems
-	redeems  map[StatementID][]*entry   // redeems of this mesh, by invite
-
-	waiting   []authority          // effective, their statements not yet tried
-	effective map[StatementID]bool // what is in the lists below
-	operators []*Operator
-	authors   []*Author
-	invites   []invited
-	policies  []*Statement
-}
-
-// An authority may issue statements: an operator, or the founders.
-type authority struct {
-	*Operator
-	root bool
-}
-
-func gather(r *Roster) *growth {
-	g := &growth{
-		foundID:   r.found.id,
-		byIssuer:  map[PublicKey][]*Statement{},
-		redeems:   map[StatementID][]*entry{},
-		effective: map[StatementID]bool{},
-	}
-	for _, e := range r.entries {
-		s := e.statement
-		if !r.counts(e) {
-			continue
-		}
-		if c, ok := s.Content.(Redeem); ok {
-			g.redeems[c.Invite] = append(g.redeems[c.Invite], e)
-		} else {
-			g.byIssuer[s.Issuer] = append(g.byIssuer[s.Issuer], s)
-		}
-	}
-	return g
-}
-
-// apply makes effective what the authority's keys issued within its means.
-func (g *growth) apply(by authority) {
-	for _, key := range by.Keys {
-		for _, s := range g.byIssuer[key] {
-			if g.effective[s.id] {
-				continue
-			}
-			switch c := s.Content.(type) {
-			case Admit:
-				if by.mayGive(c.Grant) {
-					g.admit(s, c.Name, c.Keys, c.Grant)
-				}
-			case Invite:
-				if by.mayGive(c.Grant) {
-					g.invite(s, c)
-				}
-			case Policy:
-				if by.maySet(c) {
-					g.effective[s.id] = true
-					g.policies = append(g.policies, s)
-				}
-			case Enrol:
-				if !by.root && *s.As == by.ID && c.Slot < by.Nodes && s.consented(g.foundID) {
-					g.enrol(s, c, by.Operator)
-				}
+		for _, in := range e.carriers {
+			if f.found == nil || bytes.Compare(in.op[:], f.founding[:]) < 0 {
+				f.founding, f.found = in.op, e.statement
 			}
 		}
-	}
+		return true
+	})
 }
 
-// mayGive reports whether the authority may admit an operator with the grant.
-// No role exceeds an admin's.
-func (a authority) mayGive(g Grant) bool {
-	return a.root || a.Role == RoleAdmin && containsAll(a.Patterns, g.Patterns)
-}
-
-func (a authority) maySet(p Policy) bool {
-	if a.root {
+// apply derives what an operator's statements amount to, and returns whom it admits.
+func (f *frame) apply(by *operator) (admitted []*operator) {
+	var stand []*issued
+	collect := func(e *entry) bool {
+		if s, ok := f.stands(e); ok && s.by == by {
+			stand = append(stand, s)
+		}
 		return true
 	}
-	for _, rule := range p.Rules {
-		if a.Role != RoleAdmin || !containsAll(a.Patterns, []Pattern{rule.Pattern}) {
-			return false
+	for _, key := range by.Keys {
+		if by == f.root {
+			f.set.about(newTopic(key, narrowVotes), collect)
+		} else {
+			f.set.about(issuerTopic(by.ID, key), collect)
 		}
 	}
-	return true
-}
-
-// admit makes s, an admit or a redeem, effective: its operator has authority from now on.
-func (g *growth) admit(s *Statement, name string, keys []PublicKey, grant Grant) {
-	o := s.operator.Load()
-	if o == nil {
-		o = &Operator{ID: s.id, Issuer: s.Issuer, Name: name, Keys: keys, Grant: grant}
-		s.operator.Store(o)
+	for _, s := range stand {
+		for _, id := range s.entry.statement.Supersedes {
+			f.ends[id] = append(f.ends[id], s)
+		}
 	}
-	g.effective[s.id] = true
-	g.operators = append(g.operators, o)
-	g.waiting = append(g.waiting, authority{Operator: o})
+	var invites []*invitation
+	for _, s := range stand {
+		switch c := s.entry.statement.Content.(type) {
+		case Admit:
+			admitted = append(admitted, f.admit(s.entry.statement, by, c.Name, c.Keys, c.Grant))
+		case Invite:
+			invites = append(invites, &invitation{issued: s})
+		case Version:
+			f.version = max(f.version, c.Version)
+		case Policy:
+			f.enact(s, c)
+		case Revoke:
+			f.enforce(s, c.Subject, f.restrict)
+		case Narrow:
+			f.enforce(s, c.Operator, f.restrict)
+		case Quota:
+			f.enforce(s, c.Subject, f.quotas)
+		case Readmit:
+			f.issued = append(f.issued, s)
+		}
+	}
+	for _, i := range invites {
+		if o := f.redeem(i); o != nil {
+			admitted = append(admitted, o)
+		}
+	}
+	f.invites = append(f.invites, invites...)
+	return admitted
 }
 
-// invite makes an invite effective and, if its host carried a redeem of it,
-// the operator which that one admits.
-func (g *growth) invite(s *Statement, c Invite) {
-	var first *entry
-	for _, e := range g.redeems[s.id] { // ascending by ID, so that the least of equals stays
-		if e.author != c.Host || e.statement.Issuer != c.Ticket {
+// enforce registers a restriction or quota unless it is superseded.
+func (f *frame) enforce(s *issued, subject StatementID, in map[StatementID][]*issued) {
+	s.ended = f.endedBy(s, func(*issued) bool { return true })
+	f.issued = append(f.issued, s)
+	if s.ended == nil {
+		in[subject] = append(in[subject], s)
+	}
+}
+
+// endedBy returns what supersedes s with the right to: that of the issuer nearest
+// to the root, then of the least ID; nil if nothing that also passes the filter does.
+func (f *frame) endedBy(s *issued, filter func(*issued) bool) (by *issued) {
+	for _, e := range f.ends[s.id()] {
+		if (e.by == s.by || e.by.above(s.by)) && filter(e) && (by == nil || e.before(by)) {
+			by = e
+		}
+	}
+	return by
+}
+
+// before orders statements by the rank of their issuers, then by ID.
+func (s *issued) before(b *issued) bool {
+	return cmp.Or(cmp.Compare(s.by.Rank, b.by.Rank), s.id().Compare(b.id())) < 0
+}
+
+// admit adds the operator that s, an admit or a redeem, admits.
+func (f *frame) admit(s *Statement, by *operator, name string, keys []PublicKey, grant Grant) *operator {
+	o := &operator{sponsor: by, chain: by.chain}
+	o.Operator = Operator{ID: s.id, Rank: by.Rank + 1, Issuer: s.Issuer, Name: name, Keys: keys, Grant: grant}
+	if by != f.root {
+		o.Sponsor = &by.ID
+	}
+	if own := f.binding(o); len(own) > 0 {
+		o.chain = append(slices.Clip(by.chain), own...)
+	}
+	f.operators[s.id] = o
+	return o
+}
+
+// binding returns the restrictions in force on the operator itself.
+func (f *frame) binding(o *operator) (own []*issued) {
+	for _, r := range f.restrict[o.ID] {
+		if revoke, ok := r.entry.statement.Content.(Revoke); ok && revoke.Key != nil {
 			continue
 		}
-		if first == nil || e.before(first) {
-			first = e
+		if r.onOperator(o) {
+			own = append(own, r)
 		}
 	}
-	v := invited{invite: s}
-	if first != nil {
-		v.redeem = first.statement
-		r := v.redeem.Content.(Redeem)
-		g.admit(v.redeem, r.Name, r.Keys, c.Grant)
-	}
-	g.effective[s.id] = true
-	g.invites = append(g.invites, v)
+	return own
 }
 
-// enrol makes an enrolment with the operator effective.
-func (g *growth) enrol(s *Statement, c Enrol, o *Operator) {
-	a := s.author.Load()
-	if a == nil {
-		a = &Author{
-			Enrolment:    Enrolment{ID: s.id, Operator: o.ID, Slot: c.Slot, Node: c.Node, Rotations: c.Rotations},
-			Key:          c.Node,
-			OperatorName: o.Name,
-			Role:         o.Role,
-			Patterns:     o.Patterns,
+// redeem returns the operator that an invite's redeem admits, or nil. Of those
+// that the invite's host carries, and that nothing voids, the one carried
+// first counts: at the least seq, then the least position, then of the least ID.
+func (f *frame) redeem(i *invitation) *operator {
+	invite := i.entry.statement
+	c := invite.Content.(Invite)
+	restrictions := f.restrictionsOnInvite(i)
+	var first *entry
+	var at *carrier
+	f.set.about(issuerTopic(invite.id, c.Ticket), func(e *entry) bool {
+		r, ok := e.statement.Content.(Redeem)
+		if !ok || r.Invite != invite.id || e.statement.Issuer != c.Ticket || !e.in(f.founding) {
+			return true
 		}
-		s.author.Store(a)
+		for _, r := range restrictions {
+			if !e.within(r.entry.keep, &c.Host) && !r.permits(i.by, invite) {
+				return true
+			}
+		}
+		for n := range e.carriers {
+			d := &e.carriers[n]
+			if d.author == c.Host && (at == nil || cmp.Or(cmp.Compare(d.seq, at.seq), cmp.Compare(d.index, at.index)) < 0) {
+				first, at = e, d
+			}
+		}
+		return true
+	})
+	if first == nil {
+		return nil
 	}
-	g.effective[s.id] = true
-	g.authors = append(g.authors, a)
+	r := first.statement.Content.(Redeem)
+	i.redeem = f.admit(first.statement, i.by, r.Name, r.Keys, c.Grant)
+	return i.redeem
 }
 
-// finish sorts what was found into the roster.
-func (g *growth) finish(r *Roster) {
-	slices.SortFunc(g.operators, func(a, b *Operator) int { return a.ID.Compare(b.ID) })
-	slices.SortFunc(g.invites, func(a, b invited) int { return a.invite.id.Compare(b.invite.id) })
-	// A node enrolled twice belongs to the enrolment of the lesser ID.
-	slices.SortFunc(g.authors, func(a, b *Author) int { return cmp.Or(a.Node.Compare(b.Node), a.ID.Compare(b.ID)) })
-	g.authors = slices.CompactFunc(g.authors, func(a, b *Author) bool { return a.Node == b.Node })
-
-	r.operators = slices.Clip(g.operators)
-	r.invites = slices.Clip(g.invites)
-	r.authors = slices.Clip(g.authors)
-	r.rules = g.rules()
+// restrictionsOnInvite returns the restrictions in force on whoever redeems an invite.
+func (f *frame) restrictionsOnInvite(i *invitation) []*issued {
+	list := i.by.chain
+	for _, s := range f.restrict[i.id()] {
+		c, ok := s.entry.statement.Content.(Revoke)
+		if ok && c.Key == nil && s.admin && s.onNode(i.by) {
+			list = append(slices.Clip(list), s)
+		}
+	}
+	return list
 }
 
-// rules returns the rules of all effective policies in order of precedence.
-func (g *growth) rules() []PolicyRule {
-	slices.SortFunc(g.policies, func(a, b *Statement) int { return a.id.Compare(b.id) })
-	var rules []PolicyRule
-	for _, s := range g.policies {
-		latest := slices.Clone(s.Content.(Policy).Rules)
-		slices.Reverse(latest)
-		rules = append(rules, latest...)
+// finish puts what was derived in the order in which it is shown.
+func (f *frame) finish() {
+	slices.SortFunc(f.invites, func(a, b *invitation) int { return a.id().Compare(b.id()) })
+	f.finishPolicies()
+}
+
+// same reports whether f, the frame of old, is also that of grown, which holds
+// all that old does: whether nothing that was added stands in it, enrolments
+// and rotations aside. What does not stand changes nothing for others, so if
+// no addition stands by itself, they do not together.
+func (f *frame) same(grown, old *set) bool {
+	same := true
+	grown.beyond(old, func(e *entry) { same = same && f.inert(e) })
+	return same
+}
+
+// inert reports whether the frame is the same with the entry.
+func (f *frame) inert(e *entry) bool {
+	s := e.statement
+	if s.Mesh == nil {
+		return false
 	}
-	slices.SortStableFunc(rules, func(a, b PolicyRule) int { return cmp.Compare(b.Priority, a.Priority) })
-	return rules
+	if f.found == nil || *s.Mesh != f.founding {
+		return true
+	}
+	switch c := s.Content.(type) {
+	case Enrol, Rotate:
+		return true
+	case Redeem:
+		_, open := slices.BinarySearchFunc(f.invites, c.Invite, func(i *invitation, id StatementID) int { return i.id().Compare(id) })
+		return !open
+	case Endorse:
+		return !slices.Contains(f.founders, s.Issuer)
+	}
+	// With more carriers, what stood still stands.
+	_, now := f.stands(e)
+	if !now {
+		return true
+	}
+	old := f.set.get(s.id)
+	if old == nil {
+		return false
+	}
+	_, before := f.stands(old)
+	return before
 }

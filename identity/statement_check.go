@@ -30,9 +30,16 @@ func (s *Statement) check() error {
 		if s.As == nil {
 			return fmt.Errorf("%w: %v as nobody", ErrStatementAs, s.Kind())
 		}
+	}
+	switch s.Kind() {
+	case KindPolicy, KindRevoke, KindNarrow, KindQuota:
 	case KindReadmit:
 		if len(s.Supersedes) == 0 {
 			return fmt.Errorf("%w: a readmit supersedes nothing", ErrStatementCount)
+		}
+	default:
+		if len(s.Supersedes) > 0 {
+			return fmt.Errorf("%w: %v supersedes", ErrStatementCount, s.Kind())
 		}
 	}
 	if s.Kind() == KindRedeem && s.Seq != 1 {

@@ -48,23 +48,22 @@ type namedDraft struct {
 
 // goldenDrafts has each kind in its smallest and in a full form.
 func goldenDrafts() []namedDraft {
-	grant := Grant{Role: RoleAdmin, Patterns: []Pattern{"/registry/*/team-a/**", `/plain/\*\\`, "\xff/**"}, Nodes: 300}
-	enrol := Enrol{Operator: testFirst, Slot: 2, Node: testKey("node").Public(), Rotations: 3}
-	enrol.Consent = SignConsent(testMesh, enrol.Operator, enrol.Slot, testKey("node"))
+	grant := Grant{Role: RoleAdmin, Patterns: []Pattern{"/registry/*/team-a/**", `/plain/\*\\`, "\xff/**"}, Nodes: 300, Expires: 1_900_000_000_000}
+	enrol := Enrol{Slot: 2, Node: testKey("node").Public(), Rotations: 3}
+	enrol.Consent = SignConsent(testMesh, testFirst, enrol.Slot, testKey("node"))
 	drafts := []namedDraft{
 		{"found", Statement{Seq: 1, Content: Found{Nonce: [32]byte{1, 2, 3}, Threshold: 1, Founders: sortedKeys("founder")}}, "founder"},
-		{"found by three", Statement{Seq: 1, Content: Found{Threshold: 1, Founders: sortedKeys("founder", "b", "c")}}, "founder"},
+		{"found by three", Statement{Seq: 1, Content: Found{Threshold: 2, Founders: sortedKeys("founder", "b", "c")}}, "founder"},
 		{"admit in the founding op", Statement{Seq: 2, Prev: &testFound, Content: Admit{Name: "a", Keys: sortedKeys("a"), Grant: Grant{Role: RoleReader}}}, "founder"},
-		{"admit with all", Statement{Mesh: &testMesh, Seq: 1 << 40, Prev: &testPrev, Supersedes: []StatementID{testFirst, testSecond},
+		{"admit with all", Statement{Mesh: &testMesh, As: &testFirst, Seq: 1 << 40, Prev: &testPrev,
 			Content: Admit{Name: "Zweigstelle Süd 水", Keys: sortedKeys("a", "b", "c"), Grant: grant}}, "founder"},
-		{"enrol", Statement{Mesh: &testMesh, Seq: 1, Content: enrol}, "operator"},
-		{"policy, the default", Statement{Seq: 3, Prev: &testPrev, Content: Policy{Rules: []PolicyRule{{"**", 0, ModeMerge}}}}, "founder"},
-		{"policy of three rules", Statement{Mesh: &testMesh, Seq: 4, Prev: &testPrev,
-			Content: Policy{Rules: []PolicyRule{{"/a/**", 10, ModeLocal}, {"/a/**", 10, ModeOwned}, {"/b/*", dagcbor.MaxUint, ModeLWW}}}}, "operator"},
+		{"enrol", Statement{Mesh: &testMesh, As: &testFirst, Seq: 1, Content: enrol}, "operator"},
+		{"policy, the default", Statement{Seq: 3, Prev: &testPrev, Content: Policy{Rules: []PolicyRule{rule("**", 0, ModeMerge)}}}, "founder"},
 		{"invite", Statement{Mesh: &testMesh, Seq: 5, Prev: &testPrev, Content: Invite{Ticket: testKey("ticket").Public(),
 			Host: testKey("node").Public(), Grant: Grant{Role: RoleWriter, Patterns: []Pattern{"**"}, Nodes: 1}, Expires: 1_800_000_000_000}}, "operator"},
 		{"redeem", Statement{Mesh: &testMesh, Seq: 1, Content: Redeem{Invite: testSecond, Name: "new", Keys: sortedKeys("new")}}, "ticket"},
 	}
+	drafts = append(drafts, goldenRestrictions()...)
 	for i := range drafts {
 		drafts[i].draft.Issuer = testKey(drafts[i].issuer).Public()
 	}
@@ -75,8 +74,11 @@ func mustSign(t testing.TB, draft Statement, key *PrivateKey) *Statement {
 	t.Helper()
 	draft.Issuer = key.Public()
 	signer := func() (*Statement, error) { return SignStatement(draft, key) }
-	if draft.Kind() == KindRedeem {
+	switch draft.Kind() {
+	case KindRedeem:
 		signer = func() (*Statement, error) { return SignTicketStatement(draft, key) }
+	case KindRotate:
+		signer = func() (*Statement, error) { return SignRotation(draft, key) }
 	}
 	s, err := signer()
 	if err != nil {
@@ -105,7 +107,7 @@ func TestStatementGolden(t *testing.T) {
 		if !s.VerifySignature() || s.ID() != g.ID || s.ID() != sha256.Sum256(g.Payload) || !bytes.Equal(s.Encoded(), g.Statement) {
 			t.Errorf("%s: signature %v, ID %v; want true, %v", g.Name, s.VerifySignature(), s.ID(), g.ID)
 		}
-		if e, ok := s.Content.(Enrol); ok && !VerifyConsent(testMesh, e.Operator, e.Slot, e.Node, e.Consent) {
+		if e, ok := s.Content.(Enrol); ok && !VerifyConsent(testMesh, testFirst, e.Slot, e.Node, e.Consent) {
 			t.Errorf("%s: VerifyConsent refuses", g.Name)
 		}
 	}
@@ -117,8 +119,8 @@ func TestStatementEncoding(t *testing.T) {
 	s := mustSign(t, Statement{Seq: 1, Content: Found{Nonce: [32]byte{9}, Threshold: 1, Founders: sortedKeys("founder")}}, k)
 	pub, sig := k.Public(), s.Signature()
 	want := slices.Concat(
-		[]byte{0x82, 0x88, 0x00, 0xf6, 0x58, 32}, pub[:],
-		[]byte{0x01, 0xf6, 0x80, 0x01, 0x83, 0x58, 32, 9}, make([]byte, 31),
+		[]byte{0x82, 0x89, 0x00, 0xf6, 0x58, 32}, pub[:],
+		[]byte{0xf6, 0x01, 0xf6, 0x80, 0x01, 0x83, 0x58, 32, 9}, make([]byte, 31),
 		[]byte{0x01, 0x81, 0x58, 32}, pub[:],
 		[]byte{0x58, 64}, sig[:])
 	if !bytes.Equal(s.Encoded(), want) {
@@ -155,6 +157,9 @@ func TestSignStatementRefusals(t *testing.T) {
 	}
 	if _, err := SignTicketStatement(found, k); !errors.Is(err, ErrStatementSigner) {
 		t.Errorf("a found signed as ticket: %v, want %v", err, ErrStatementSigner)
+	}
+	if _, err := SignRotation(redeem, k); !errors.Is(err, ErrStatementSigner) {
+		t.Errorf("a redeem signed as rotation: %v, want %v", err, ErrStatementSigner)
 	}
 	if _, err := SignStatement(Statement{Issuer: k.Public(), Seq: 1}, k); !errors.Is(err, ErrStatementKind) {
 		t.Errorf("no content: %v, want %v", err, ErrStatementKind)
@@ -199,7 +204,7 @@ type refusalVector struct {
 var refusalErrors = []error{
 	ErrKeyNonCanonical, ErrKeySmallOrder, ErrPattern,
 	ErrStatementSize, ErrStatementVersion, ErrStatementKind, ErrStatementChain, ErrStatementMesh, ErrStatementCount,
-	ErrStatementOrder, ErrStatementName, ErrStatementRole, ErrStatementMode, ErrStatementVotes,
+	ErrStatementOrder, ErrStatementName, ErrStatementRole, ErrStatementMode, ErrStatementVotes, ErrStatementAs, ErrStatementForm, ErrStatementNumber,
 	dagcbor.ErrTruncated, dagcbor.ErrMalformed, dagcbor.ErrTooLong, dagcbor.ErrTrailing,
 }
 
@@ -211,18 +216,14 @@ func raw(s Statement) []byte {
 }
 
 func rawPayload(s Statement) []byte {
-	b := append(dagcbor.AppendArray(nil, 8), 0)
+	b := append(dagcbor.AppendArray(nil, payloadFields), 0)
 	if s.Mesh == nil {
 		b = dagcbor.AppendNull(b)
 	} else {
 		b = dagcbor.AppendLink(b, *s.Mesh)
 	}
-	b = dagcbor.AppendUint(dagcbor.AppendBytes(b, s.Issuer[:]), s.Seq)
-	if s.Prev == nil {
-		b = dagcbor.AppendNull(b)
-	} else {
-		b = dagcbor.AppendBytes(b, s.Prev[:])
-	}
+	b = dagcbor.AppendUint(appendOptional(dagcbor.AppendBytes(b, s.Issuer[:]), s.As), s.Seq)
+	b = appendOptional(b, s.Prev)
 	b = dagcbor.AppendArray(b, len(s.Supersedes))
 	for _, id := range s.Supersedes {
 		b = dagcbor.AppendBytes(b, id[:])
@@ -244,8 +245,9 @@ func generateRefusals() (vectors []refusalVector) {
 	grant := Grant{Role: RoleWriter, Patterns: []Pattern{"**"}, Nodes: 1}
 	found := Statement{Seq: 1, Content: Found{Threshold: 1, Founders: keys}}
 	admit := Statement{Mesh: &testMesh, Seq: 1, Content: Admit{Name: "n", Keys: keys, Grant: grant}}
-	enrol := Statement{Mesh: &testMesh, Seq: 1, Content: Enrol{Node: keys[0]}}
+	enrol := Statement{Mesh: &testMesh, As: &testFirst, Seq: 1, Content: Enrol{Node: keys[0]}}
 	invite := Statement{Mesh: &testMesh, Seq: 1, Content: Invite{Ticket: keys[0], Host: keys[1], Grant: grant}}
+	readmit := Statement{Mesh: &testMesh, Seq: 1, Supersedes: []StatementID{testFirst}, Content: Readmit{}}
 	small, noPoint := PublicKey{0: 1}, PublicKey(bytes.Repeat([]byte{0xff}, 32))
 
 	change("seq 0", ErrStatementChain, found, func(s *Statement) { s.Seq = 0 })
@@ -254,10 +256,10 @@ func generateRefusals() (vectors []refusalVector) {
 	change("found names a mesh", ErrStatementMesh, found, func(s *Statement) { s.Mesh = &testMesh })
 	change("issuer of small order", ErrKeySmallOrder, found, func(s *Statement) { s.Issuer = small })
 	change("issuer is no point", ErrKeyNonCanonical, found, func(s *Statement) { s.Issuer = noPoint })
-	change("supersedes not ascending", ErrStatementOrder, found, func(s *Statement) { s.Supersedes = []StatementID{testSecond, testFirst} })
-	change("supersedes one twice", ErrStatementOrder, found, func(s *Statement) { s.Supersedes = []StatementID{testFirst, testFirst} })
+	change("supersedes not ascending", ErrStatementOrder, readmit, func(s *Statement) { s.Supersedes = []StatementID{testSecond, testFirst} })
+	change("supersedes one twice", ErrStatementOrder, readmit, func(s *Statement) { s.Supersedes = []StatementID{testFirst, testFirst} })
 	change("threshold 0", ErrStatementVotes, found, func(s *Statement) { s.Content = Found{Threshold: 0, Founders: keys} })
-	change("threshold 2", ErrStatementVotes, found, func(s *Statement) { s.Content = Found{Threshold: 2, Founders: keys} })
+	change("threshold 3 of 2", ErrStatementVotes, found, func(s *Statement) { s.Content = Found{Threshold: 3, Founders: keys} })
 	change("no founders", ErrStatementCount, found, func(s *Statement) { s.Content = Found{Threshold: 1} })
 	change("founders not ascending", ErrStatementOrder, found, func(s *Statement) { s.Content = Found{Threshold: 1, Founders: []PublicKey{keys[1], keys[0]}} })
 	change("a founder twice", ErrStatementOrder, found, func(s *Statement) { s.Content = Found{Threshold: 1, Founders: []PublicKey{keys[0], keys[0]}} })
@@ -289,19 +291,21 @@ func generateRefusals() (vectors []refusalVector) {
 	change("invite to role 4", ErrStatementRole, invite, func(s *Statement) { s.Content = Invite{Ticket: keys[0], Host: keys[1], Grant: Grant{Role: 4}} })
 	change("no rules", ErrStatementCount, admit, func(s *Statement) { s.Content = Policy{} })
 	change("257 rules", dagcbor.ErrTooLong, admit, func(s *Statement) {
-		s.Content = Policy{Rules: slices.Repeat([]PolicyRule{{"a", 0, ModeLWW}}, MaxRules+1)}
+		s.Content = Policy{Rules: slices.Repeat([]PolicyRule{rule("a", 0, ModeLWW)}, MaxRules+1)}
 	})
-	change("mode 0", ErrStatementMode, admit, func(s *Statement) { s.Content = Policy{Rules: []PolicyRule{{"a", 0, 0}}} })
-	change("mode 5", ErrStatementMode, admit, func(s *Statement) { s.Content = Policy{Rules: []PolicyRule{{"a", 0, 5}}} })
+	change("mode 0", ErrStatementMode, admit, func(s *Statement) { s.Content = Policy{Rules: []PolicyRule{rule("a", 0, 0)}} })
+	change("mode 5", ErrStatementMode, admit, func(s *Statement) { s.Content = Policy{Rules: []PolicyRule{rule("a", 0, 5)}} })
 	change("redeem with seq 2", ErrStatementChain, admit, func(s *Statement) {
 		s.Seq, s.Prev, s.Content = 2, &testPrev, Redeem{Name: "n", Keys: keys}
 	})
+
+	refuseRestrictions(change)
 
 	// From here on the bytes themselves are at fault.
 	admit.Issuer = issuer
 	good := raw(admit)
 	payload := rawPayload(admit)
-	kindAt := bytes.Index(good, append([]byte{0x01, 0xf6, 0x80}, 2)) + 3
+	kindAt := bytes.Index(good, append([]byte{0xf6, 0x01, 0xf6, 0x80}, 2)) + 4
 	splice := func(at, drop int, with ...byte) []byte {
 		return slices.Concat(good[:at], with, good[at+drop:])
 	}
@@ -316,7 +320,8 @@ func generateRefusals() (vectors []refusalVector) {
 	add("version 0 in two bytes", splice(2, 1, 0x18, 0), dagcbor.ErrMalformed)
 	add("mesh as byte string", splice(3, 2), dagcbor.ErrMalformed)
 	add("kind 0", splice(kindAt, 1, 0), ErrStatementKind)
-	add("kind 7, reserved", splice(kindAt, 1, 7), ErrStatementKind)
+	add("kind 12, reserved", splice(kindAt, 1, 12), ErrStatementKind)
+	add("kind 15", splice(kindAt, 1, 15), ErrStatementKind)
 	add("kind 258, which is 2 in a byte", splice(kindAt, 1, 0x19, 1, 2), ErrStatementKind)
 	add("content of another kind", splice(kindAt, 1, 3), dagcbor.ErrMalformed)
 	add("signature of 63 bytes", dagcbor.AppendBytes(append([]byte{0x82}, payload...), make([]byte, 63)), dagcbor.ErrMalformed)
@@ -361,9 +366,11 @@ func TestDraftNumbers(t *testing.T) {
 	k, big := testKey("a"), uint64(1)<<63
 	for i, c := range []Content{
 		Admit{Name: "n", Keys: sortedKeys("a"), Grant: Grant{Role: RoleReader, Nodes: big}},
-		Enrol{Slot: big, Node: k.Public()},
-		Enrol{Rotations: big, Node: k.Public()},
-		Policy{Rules: []PolicyRule{{"**", big, ModeLWW}}},
+		Admit{Name: "n", Keys: sortedKeys("a"), Grant: Grant{Role: RoleReader, Expires: big}},
+		Quota{Bytes: big},
+		Quota{Writes: big},
+		Narrow{Role: RoleReader, Nodes: big},
+		Policy{Rules: []PolicyRule{rule("**", big, ModeLWW)}},
 		Invite{Ticket: k.Public(), Host: k.Public(), Grant: Grant{Role: RoleReader}, Expires: big},
 	} {
 		if _, err := SignStatement(Statement{Issuer: k.Public(), Seq: 1, Content: c}, k); !errors.Is(err, ErrStatementNumber) {
@@ -374,7 +381,7 @@ func TestDraftNumbers(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for _, v := range []struct{ got, want string }{
-		{fmt.Sprint(KindFound, KindAdmit, KindEnrol, KindPolicy, KindInvite, KindRedeem, Kind(0), Kind(9)), "found admit enrol policy invite redeem 0 9"},
+		{fmt.Sprint(KindFound, KindAdmit, KindEnrol, KindPolicy, KindInvite, KindRedeem, Kind(0), Kind(15)), "found admit enrol policy invite redeem 0 15"},
 		{fmt.Sprint(RoleReader, RoleWriter, RoleAdmin, Role(0), Role(200)), "reader writer admin 0 200"},
 		{fmt.Sprint(ModeMerge, ModeLWW, ModeLocal, ModeOwned, Mode(5)), "merge lww local owned 5"},
 	} {

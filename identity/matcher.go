@@ -1,0 +1,224 @@
+package identity
+
+import (
+	"bytes"
+	"strings"
+)
+
+// A matcher finds which of many patterns match a key. It is a trie of
+// segments: a node is reached by the segments before it, and a key visits no
+// more nodes than patterns begin as it does, whatever the number of patterns.
+type matcher struct {
+	literal map[string]*matcher // by unescaped segment
+	star    *matcher            // any one segment
+	end     uint64              // of a pattern whose last segment leads here
+	rest    uint64              // of a pattern that goes on with **
+	least   uint64              // of all below and here that are not 0; see settle
+}
+
+// slot returns where the value of a pattern is kept: 0 at first.
+func (m *matcher) slot(p Pattern) *uint64 {
+	for rest, more := string(p), true; more; {
+		if rest == anyRest {
+			return &m.rest
+		}
+		var seg string
+		seg, rest, more = strings.Cut(rest, "/")
+		m = m.next(seg)
+	}
+	return &m.end
+}
+
+func (m *matcher) next(seg string) *matcher {
+	if seg == anySegment {
+		if m.star == nil {
+			m.star = &matcher{}
+		}
+		return m.star
+	}
+	seg = unescape(seg)
+	if m.literal == nil {
+		m.literal = map[string]*matcher{}
+	}
+	kid := m.literal[seg]
+	if kid == nil {
+		kid = &matcher{}
+		m.literal[seg] = kid
+	}
+	return kid
+}
+
+func unescape(seg string) string {
+	if strings.IndexByte(seg, '\\') < 0 {
+		return seg
+	}
+	b := make([]byte, 0, len(seg))
+	for i := 0; i < len(seg); i++ {
+		if seg[i] == '\\' && i+1 < len(seg) {
+			i++
+		}
+		b = append(b, seg[i])
+	}
+	return string(b)
+}
+
+// settle computes the least values, for [matcher.first].
+func (m *matcher) settle() uint64 {
+	m.least = leastOf(m.end, m.rest)
+	for _, kid := range m.literal {
+		m.least = leastOf(m.least, kid.settle())
+	}
+	if m.star != nil {
+		m.least = leastOf(m.least, m.star.settle())
+	}
+	return m.least
+}
+
+// leastOf returns the lesser of two values of which 0 is none.
+func leastOf(a, b uint64) uint64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// first returns the least value of the patterns that match key, or best if
+// that is less and not 0.
+func (m *matcher) first(key []byte, best uint64) uint64 {
+	if leastOf(best, m.least) == best {
+		return best
+	}
+	best = leastOf(best, m.rest)
+	seg, rest, more := cutSegment(key)
+	for _, kid := range [2]*matcher{m.literal[string(seg)], m.star} {
+		switch {
+		case kid == nil:
+		case more:
+			best = kid.first(rest, best)
+		default:
+			best = leastOf(best, kid.end)
+		}
+	}
+	return best
+}
+
+// all returns the values of all patterns that match key, or-ed. It may stop
+// once it has every bit of enough.
+func (m *matcher) all(key []byte, enough uint64) uint64 {
+	v := m.rest
+	if v == enough {
+		return v
+	}
+	seg, rest, more := cutSegment(key)
+	for _, kid := range [2]*matcher{m.literal[string(seg)], m.star} {
+		switch {
+		case kid == nil:
+		case more:
+			v |= kid.all(rest, enough)
+		default:
+			v |= kid.end
+		}
+	}
+	return v
+}
+
+// covering returns the values, or-ed, of all patterns that match every string
+// that begins with prefix.
+func (m *matcher) covering(prefix []byte) uint64 {
+	v := m.rest
+	seg, rest, more := cutSegment(prefix)
+	if !more {
+		return v
+	}
+	if kid := m.literal[string(seg)]; kid != nil {
+		v |= kid.covering(rest)
+	}
+	if m.star != nil {
+		v |= m.star.covering(rest)
+	}
+	return v
+}
+
+func cutSegment(key []byte) (seg, rest []byte, more bool) {
+	if i := bytes.IndexByte(key, '/'); i >= 0 {
+		return key[:i], key[i+1:], true
+	}
+	return key, nil, false
+}
+
+// A grants is a list of pattern sets of which a key must match one pattern
+// each. The zero value has none, and lets every key pass.
+type grants []grantTrie
+
+// A grantTrie holds up to 64 sets: bit i of a value is for the i-th.
+type grantTrie struct {
+	root *matcher
+	sets uint64
+}
+
+// newGrants compiles sets, which must be folded.
+func newGrants(sets [][]Pattern) (g grants) {
+	for len(sets) > 0 {
+		n := min(64, len(sets))
+		t := grantTrie{root: &matcher{}}
+		for i, set := range sets[:n] {
+			t.sets |= 1 << i
+			for _, p := range set {
+				*t.root.slot(p) |= 1 << i
+			}
+		}
+		g, sets = append(g, t), sets[n:]
+	}
+	return g
+}
+
+func (g grants) match(key []byte) bool {
+	for i := range g {
+		if g[i].root.all(key, g[i].sets) != g[i].sets {
+			return false
+		}
+	}
+	return true
+}
+
+func (g grants) matchRange(key, end []byte) bool {
+	if oneKey(key, end) {
+		return g.match(key)
+	}
+	prefix := rangePrefix(key, end)
+	for i := range g {
+		if g[i].root.covering(prefix) != g[i].sets {
+			return false
+		}
+	}
+	return true
+}
+
+// maxFold is how many sets are compared with each other: folding takes the
+// square of their number, and more of them are an operator's own doing.
+const maxFold = 64
+
+// fold leaves out the sets that another implies: of which it contains every pattern.
+func fold(sets [][]Pattern) (folded [][]Pattern) {
+	for i, set := range sets {
+		if i >= maxFold {
+			folded = append(folded, set)
+			continue
+		}
+		implied := false
+		for _, f := range folded {
+			implied = implied || containsAll(set, f)
+		}
+		if implied {
+			continue
+		}
+		kept := folded[:0]
+		for _, f := range folded {
+			if !containsAll(f, set) {
+				kept = append(kept, f)
+			}
+		}
+		folded = append(kept, set)
+	}
+	return folded
+}

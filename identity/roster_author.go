@@ -1,0 +1,238 @@
+package identity
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// An authorTable remembers what a roster was asked about authors.
+type authorTable struct {
+	used atomic.Bool
+
+	mu        sync.RWMutex
+	records   map[PublicKey]*record // of those that are enrolled
+	rotations map[StatementID][]*Statement
+}
+
+// A record is what one roster says about one author.
+type record struct {
+	Author
+	operator     *operator
+	restrictions []*issued // in force on the operator, its sponsors, the enrolment and the key
+	heads        []Place   // the greatest of what these and policies keep
+	now          *Standing // after everything
+
+	siblings func() []PublicKey
+
+	mu      sync.Mutex
+	classes map[class]*Standing
+}
+
+// record returns what the roster says about an author, or nil if it is not enrolled.
+func (r *Roster) record(key PublicKey) *record {
+	t := r.table()
+	t.mu.RLock()
+	rec := t.records[key]
+	t.mu.RUnlock()
+	if rec != nil {
+		return rec
+	}
+	if rec = r.newRecord(key); rec == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if first := t.records[key]; first != nil {
+		return first // so that there is one standing
+	}
+	t.records[key] = rec
+	return rec
+}
+
+func (r *Roster) table() *authorTable {
+	t := r.authors.Load()
+	if t == nil {
+		t = &authorTable{records: map[PublicKey]*record{}, rotations: map[StatementID][]*Statement{}}
+		if !r.authors.CompareAndSwap(nil, t) {
+			return r.table()
+		}
+		r.basis.recent.addRoster(r)
+	}
+	if !t.used.Load() {
+		t.used.Store(true)
+	}
+	return t
+}
+
+// newRecord finds where the key belongs: to the enrolment that names it, of
+// the least ID, or else to the rotate that does.
+func (r *Roster) newRecord(key PublicKey) *record {
+	f := r.basis.frame()
+	if f.found == nil {
+		return nil
+	}
+	var enrol, rotate *entry
+	r.set.about(newTopic(key, narrowAuthor), func(e *entry) bool { // ascending by ID
+		switch c := e.statement.Content.(type) {
+		case Enrol:
+			if _, ok := f.stands(e); ok && c.Node == key {
+				enrol = e
+			}
+		case Rotate:
+			if rotate != nil || c.Key != key {
+				break
+			}
+			if named := r.set.get(c.Enrolment); named != nil && slices.Contains(r.rotations(named), e.statement) {
+				rotate = e
+			}
+		}
+		return enrol == nil
+	})
+	rec := &record{Author: Author{Key: key}}
+	switch {
+	case enrol != nil:
+	case rotate != nil:
+		s := rotate.statement
+		c := s.Content.(Rotate)
+		rec.Index, rec.From, rec.Rotation = c.Index, &s.Issuer, &s.id
+		enrol = r.set.get(c.Enrolment)
+	default:
+		return nil
+	}
+	s := enrol.statement
+	c := s.Content.(Enrol)
+	o := f.operators[*s.As]
+	rec.Enrolment = Enrolment{ID: s.id, Operator: o.ID, Slot: c.Slot, Node: c.Node, Rotations: c.Rotations}
+	rec.OperatorName, rec.Role, rec.Patterns = o.Name, o.Role, o.Patterns
+	rec.operator = o
+	rec.restrictions = f.restrictionsOn(o, s.id, key)
+	rec.siblings = sync.OnceValue(func() []PublicKey { return r.findSiblings(rec) })
+	rec.judge(f)
+	return rec
+}
+
+// restrictionsOn returns the restrictions in force on a key of an enrolment.
+func (f *frame) restrictionsOn(o *operator, enrolment StatementID, key PublicKey) []*issued {
+	list := o.chain
+	for _, s := range f.restrict[enrolment] {
+		c, ok := s.entry.statement.Content.(Revoke)
+		if ok && (c.Key == nil || *c.Key == key) && s.onNode(o) {
+			list = append(slices.Clip(list), s)
+		}
+	}
+	return list
+}
+
+// rotations returns the rotates of an enrolment that stand, ascending by index
+// and ID. A key that holds an index can hand on to a greater one only, so that
+// they are found in that order.
+func (r *Roster) rotations(enrol *entry) []*Statement {
+	id := enrol.statement.id
+	t := r.table()
+	t.mu.RLock()
+	stand, ok := t.rotations[id]
+	t.mu.RUnlock()
+	if ok {
+		return stand
+	}
+	stand = r.findRotations(enrol)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rotations[id] = stand
+	return stand
+}
+
+func (r *Roster) findRotations(enrol *entry) (stand []*Statement) {
+	f := r.basis.frame()
+	c, ok := enrol.statement.Content.(Enrol)
+	if !ok {
+		return nil
+	}
+	if _, ok := f.stands(enrol); !ok {
+		return nil
+	}
+	id := enrol.statement.id
+	o := f.operators[*enrol.statement.As]
+	least := map[PublicKey]uint64{c.Node: 0} // the index that a key holds
+	r.set.under(id[:], func(e *entry) bool {
+		s := e.statement
+		rotate, ok := s.Content.(Rotate)
+		if !ok || rotate.Enrolment != id || rotate.Index > c.Rotations || !e.in(f.founding) {
+			return true
+		}
+		if from, ok := least[s.Issuer]; !ok || from >= rotate.Index || !s.consented(f.found.id) {
+			return true
+		}
+		for _, by := range f.restrictionsOn(o, id, s.Issuer) {
+			if !e.within(by.entry.keep, nil) && !by.permits(o, s) {
+				return true
+			}
+		}
+		stand = append(stand, s)
+		if _, ok := least[rotate.Key]; !ok {
+			least[rotate.Key] = rotate.Index
+		}
+		return true
+	})
+	return stand
+}
+
+// findSiblings returns the other keys at the author's place, ascending, without
+// those that are revoked, be it with their enrolment.
+func (r *Roster) findSiblings(a *record) (keys []PublicKey) {
+	f := r.basis.frame()
+	at := func(enrol *entry, key PublicKey) {
+		if key == a.Key || f.revoked(a.operator, enrol.statement.id, key) {
+			return
+		}
+		if b := r.record(key); b != nil && b.ID == enrol.statement.id && b.Index == a.Index {
+			keys = append(keys, key)
+		}
+	}
+	for _, issuer := range a.operator.Keys {
+		r.set.about(slotTopic(a.Operator, a.Slot, issuer), func(e *entry) bool {
+			c, ok := e.statement.Content.(Enrol)
+			switch {
+			case !ok || c.Slot != a.Slot:
+			case a.Index == 0:
+				at(e, c.Node)
+			default:
+				for _, s := range r.rotations(e) {
+					if rotate := s.Content.(Rotate); rotate.Index == a.Index {
+						at(e, rotate.Key)
+					}
+				}
+			}
+			return true
+		})
+	}
+	slices.SortFunc(keys, PublicKey.Compare)
+	return slices.Compact(keys)
+}
+
+// revoked reports whether the enrolment or its key is revoked, whatever is kept.
+func (f *frame) revoked(o *operator, enrolment StatementID, key PublicKey) bool {
+	return len(f.restrictionsOn(o, enrolment, key)) > len(o.chain)
+}
+
+// Author returns what the roster says about a key, revoked or not, or false if
+// it is not enrolled. The result is shared: read only.
+func (r *Roster) Author(key PublicKey) (*Author, bool) {
+	rec := r.record(key)
+	if rec == nil {
+		return nil, false
+	}
+	return &rec.Author, true
+}
+
+// Siblings returns the other keys at the same operator, slot and index, which
+// make one author that forked: ascending, without those that are revoked by
+// themselves or with their enrolment. The slice is shared: read only.
+func (r *Roster) Siblings(key PublicKey) []PublicKey {
+	rec := r.record(key)
+	if rec == nil {
+		return nil
+	}
+	return rec.siblings()
+}
