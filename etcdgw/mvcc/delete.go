@@ -42,12 +42,12 @@ func (v *View) checkDelete(r *pb.DeleteRangeRequest, b *budget) error {
 	}
 	size := len(r.Key) + len(r.RangeEnd)
 	if whole {
-		if err := b.allow(size); err != nil {
+		if err := b.allow(size, false); err != nil {
 			return err
 		}
 	}
 	if local {
-		return b.allow(size)
+		return b.allow(size, true)
 	}
 	return nil
 }

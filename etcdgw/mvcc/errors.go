@@ -1,6 +1,12 @@
 package mvcc
 
-import "errors"
+import (
+	"errors"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
 
 var (
 	// ErrReplay says that a change does not fit the state it is replayed on: the
@@ -10,6 +16,10 @@ var (
 	ErrMalformedChange = errors.New("mvcc: malformed change")
 	// ErrUnknownRequest says that Evaluate was given a message it does not know.
 	ErrUnknownRequest = errors.New("mvcc: unknown request")
+
+	// ErrNoRoom says that a change has no room, see [View.SetRoom]. Clients see
+	// etcd's error of a full database.
+	ErrNoRoom = status.Error(codes.ResourceExhausted, rpctypes.ErrorDesc(rpctypes.ErrGRPCNoSpace))
 
 	errTrail = errors.New("malformed trail")
 

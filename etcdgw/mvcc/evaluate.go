@@ -226,14 +226,23 @@ type budget struct {
 	auth   Authorizer
 	writes int
 	bytes  int
+	sent   Room // what of them is for other nodes
 }
 
-// allow counts a write of size bytes besides its overhead.
-func (b *budget) allow(size int) error {
+// allow counts a write of size bytes besides its overhead, local or not.
+func (b *budget) allow(size int, local bool) error {
 	b.writes++
 	b.bytes += size + writeOverhead
 	if b.writes > maxWrites || b.bytes > maxTransactionBytes {
 		return rpctypes.ErrGRPCRequestTooLarge
+	}
+	if local {
+		return nil
+	}
+	b.sent.Writes++
+	b.sent.Bytes += uint64(size + writeOverhead)
+	if b.sent.Writes > b.v.room.Writes || b.sent.Bytes > b.v.room.Bytes {
+		return ErrNoRoom
 	}
 	return nil
 }
@@ -254,15 +263,18 @@ func (b *budget) key(key []byte, size int) error {
 	if len(key) > dag.MaxKey {
 		return rpctypes.ErrGRPCRequestTooLarge // no operation could carry it
 	}
-	if err := b.mayWrite(key); err != nil {
-		return err
+	local := b.v.verdicts.isLocal(key) // and nobody else's business
+	if !local {
+		if err := b.mayWrite(key); err != nil {
+			return err
+		}
 	}
-	return b.allow(len(key) + size)
+	return b.allow(len(key)+size, local)
 }
 
-// mayWrite returns nil if the node may write key. Local keys are nobody else's business.
+// mayWrite returns nil if the node may write key, which is replicated.
 func (b *budget) mayWrite(key []byte) error {
-	if b.auth == nil || b.v.verdicts.isLocal(key) {
+	if b.auth == nil {
 		return nil
 	}
 	if err := b.auth.MayWrite(key); err != nil {

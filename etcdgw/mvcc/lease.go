@@ -200,7 +200,7 @@ func (v *View) evaluateExpire(e *execution, r *ExpireRequest, auth Authorizer, n
 		switch b.key(it.key(), 0) {
 		case nil:
 			items = append(items, it)
-		case rpctypes.ErrGRPCRequestTooLarge:
+		case rpctypes.ErrGRPCRequestTooLarge, ErrNoRoom:
 			all = false
 		}
 		if !all {

@@ -73,8 +73,9 @@ type View struct {
 	sweep         sweep
 	verdicts      verdicts
 	roster        *identity.Roster // that verdicts are of; nil before the first
-	record        dag.Index        // that the writes which follow are in
-	received      []byte           // the trail of what ApplyRemote applied in record
+	room          Room
+	record        dag.Index // that the writes which follow are in
+	received      []byte    // the trail of what ApplyRemote applied in record
 	dead          *btree.BTreeG[deadKey]
 	ranges        []rangeDelete // in the order of the log
 }
@@ -90,6 +91,7 @@ func New(cfg Config) *View {
 		quota:     cfg.Quota,
 		alarms:    make(map[Alarm]struct{}),
 		dead:      newDeadKeys(),
+		room:      NoBound,
 		head:      base,
 		published: base,
 	}
