@@ -81,8 +81,30 @@ func AppendForkProof(dst, a, b []byte) ([]byte, error) {
 // ParseForkProof parses a proof, verifies it and returns the fork it proves.
 // Errors wrap [ErrForkProof].
 func ParseForkProof(proof []byte) (Fork, error) {
+	f, _, err := parseForkProof(proof)
+	return f, err
+}
+
+// ForkHeaders is [ParseForkProof], and returns what the author signed: the
+// headers of A and B. They have mesh, author and prev in common, and seq if both are valid.
+func ForkHeaders(proof []byte) (Fork, [2]*Header, error) {
+	f, blocks, err := parseForkProof(proof)
+	if err != nil {
+		return Fork{}, [2]*Header{}, err
+	}
+	var headers [2]*Header
+	for i, block := range blocks {
+		if headers[i], err = verifyBlock(block); err != nil {
+			return Fork{}, [2]*Header{}, err
+		}
+	}
+	return f, headers, nil
+}
+
+// parseForkProof parses and verifies a proof and returns its blocks, parts of proof.
+func parseForkProof(proof []byte) (Fork, [2][]byte, error) {
 	if len(proof) > 1+2*MaxBlock {
-		return Fork{}, fmt.Errorf("%w: %d bytes: %w", ErrForkProof, len(proof), ErrLimit)
+		return Fork{}, [2][]byte{}, fmt.Errorf("%w: %d bytes: %w", ErrForkProof, len(proof), ErrLimit)
 	}
 	d := dagcbor.NewDecoder(proof)
 	d.Tuple(2)
@@ -91,16 +113,16 @@ func ParseForkProof(proof []byte) (Fork, error) {
 	middle := d.Offset()
 	readBlock(d, proof)
 	if err := d.Finish(); err != nil {
-		return Fork{}, fmt.Errorf("%w: %w", ErrForkProof, err)
+		return Fork{}, [2][]byte{}, fmt.Errorf("%w: %w", ErrForkProof, err)
 	}
 	a, b := proof[start:middle], proof[middle:]
 	author, err := VerifyFork(a, b)
 	if err != nil {
-		return Fork{}, err
+		return Fork{}, [2][]byte{}, err
 	}
 	f := Fork{Author: author, A: blockID(a), B: blockID(b)}
 	if f.A.Compare(f.B) > 0 {
-		return Fork{}, fmt.Errorf("%w: blocks not ascending", ErrForkProof)
+		return Fork{}, [2][]byte{}, fmt.Errorf("%w: blocks not ascending", ErrForkProof)
 	}
-	return f, nil
+	return f, [2][]byte{a, b}, nil
 }

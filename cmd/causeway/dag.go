@@ -14,9 +14,9 @@ import (
 
 func newDAG(std stdio) *cobra.Command {
 	c := group("dag", "Look at the operations a node holds",
-		`Dag shows the signed operations that the running node holds: its heads, the
-latest ones, and what one of them writes.`)
-	c.AddCommand(newDAGHeads(std), newDAGLog(std), newDAGShow(std), newDAGVerify(std))
+		`Dag shows the signed operations that a data directory holds, by asking the node
+that runs on it, or by reading the directory while none does.`)
+	c.AddCommand(newDAGHeads(std), newDAGLog(std), newDAGShow(std), newDAGForks(std), newDAGProof(std), newDAGVerifyProof(std), newDAGVerify(std))
 	return c
 }
 
@@ -30,14 +30,13 @@ func newDAGHeads(std stdio) *cobra.Command {
 	}
 	dir, out := dataDirFlag(c), outputFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := checkDataDir(*dir); err != nil {
-			return err
-		}
-		ops, err := admin.NewClient(*dir).Heads(cmd.Context())
-		if err != nil {
-			return err
-		}
-		return writeOps(std, *out, ops)
+		return withDAG(cmd.Context(), *dir, func(source dagSource) error {
+			ops, err := source.Heads(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return writeOps(std, *out, ops)
+		})
 	}
 	return c
 }
@@ -46,7 +45,7 @@ func newDAGLog(std stdio) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "log",
 		Short: "List the latest operations, children before their parents",
-		Long: `Log lists the latest operations that the running node holds, children before
+		Long: `Log lists the latest operations that the node holds, children before
 their parents. The time is what the author's clock said and proves nothing.`,
 		Example: `  causeway dag log
   causeway dag log -n 100 -o json | jq -r '.[].author' | sort | uniq -c`,
@@ -58,14 +57,13 @@ their parents. The time is what the author's clock said and proves nothing.`,
 		if *n < 1 || *n > admin.MaxLogOps {
 			return usageError{fmt.Errorf("--limit %d is not between 1 and %d", *n, admin.MaxLogOps)}
 		}
-		if err := checkDataDir(*dir); err != nil {
-			return err
-		}
-		ops, err := admin.NewClient(*dir).Log(cmd.Context(), *n)
-		if err != nil {
-			return err
-		}
-		return writeOps(std, *out, ops)
+		return withDAG(cmd.Context(), *dir, func(source dagSource) error {
+			ops, err := source.Log(cmd.Context(), *n)
+			if err != nil {
+				return err
+			}
+			return writeOps(std, *out, ops)
+		})
 	}
 	return c
 }
@@ -87,14 +85,13 @@ value is named by its length.`,
 		if err != nil {
 			return usageError{fmt.Errorf("%q: %w", args[0], err)}
 		}
-		if err := checkDataDir(*dir); err != nil {
-			return err
-		}
-		op, err := admin.NewClient(*dir).Op(cmd.Context(), id)
-		if err != nil {
-			return err
-		}
-		return out.write(std.out, op, func(w io.Writer) { writeOp(w, op) })
+		return withDAG(cmd.Context(), *dir, func(source dagSource) error {
+			op, err := source.Op(cmd.Context(), id)
+			if err != nil {
+				return err
+			}
+			return out.write(std.out, op, func(w io.Writer) { writeOp(w, op) })
+		})
 	}
 	return c
 }

@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 }
 
 // packagePrefix is how packages of the module begin the texts of their errors.
-var packagePrefix = regexp.MustCompile(`(^|: )(?:(?:identity|identity/sshagent|dag|dag/leveldb|etcdgw|node|commit|p2p): )+`)
+var packagePrefix = regexp.MustCompile(`(^|: )(?:(?:identity|identity/sshagent|dag|dag/leveldb|etcdgw|node|commit|p2p|verify): )+`)
 
 // oneLine returns err's text in one line, without the names of packages and
 // without control characters: parts of it may come from files and from other

@@ -25,10 +25,15 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			e.Values[tbKey{}] = t
+			return nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"code":  scriptCode,
-			"ready": scriptReady,
-			"term":  scriptTerm,
+			"code":   scriptCode,
+			"ready":  scriptReady,
+			"term":   scriptTerm,
+			"forked": scriptForked,
 		},
 	})
 }

@@ -82,7 +82,7 @@ func (f *fakeNode) Preview(_ context.Context, statements []*identity.Statement) 
 func (f *fakeNode) Rotate(context.Context) (identity.PublicKey, error) { return testKey(9), f.err }
 
 func newFakeNode() *fakeNode {
-	op := admin.Op{ID: dag.ID{1}, Author: testKey(1), Seq: 2, Depth: 3, Wall: time.UnixMilli(4).UTC(), Parents: []dag.ID{{5}}}
+	op := admin.Op{ID: dag.ID{1}, Author: testKey(1), Seq: 2, Depth: 3, Wall: time.UnixMilli(4).UTC(), Parents: []dag.ID{{5}}, Prev: &dag.ID{6}, BodyBytes: 10}
 	return &fakeNode{
 		status: admin.Status{
 			Mesh: dag.ID{7}, Node: testKey(1), Name: "default", Operator: "founder", Ready: true,
@@ -94,7 +94,7 @@ func newFakeNode() *fakeNode {
 			Patterns: []identity.Pattern{"**"}, Slots: 4, Nodes: []identity.PublicKey{testKey(1)}}},
 		site: admin.InviteSite{Mesh: dag.ID{7}, Node: testKey(1), Addresses: []string{"/ip4/127.0.0.1/tcp/1"}, Seq: 3, Prev: &identity.StatementID{8}},
 		op: admin.OpDetail{
-			Op: op, Prev: &dag.ID{6}, BlockBytes: 200, BodyBytes: 10,
+			Op: op, BlockBytes: 200,
 			Transactions: [][]admin.Write{{{Kind: "put", Key: []byte("k\x00\xff"), Value: []byte("v")}}},
 			Statements:   []admin.StatementDetail{{ID: identity.StatementID{9}, Kind: "enrol", Issuer: testKey(1)}},
 		},

@@ -20,8 +20,10 @@ func Heads(g *dag.Graph) []Op {
 
 // Latest returns the limit ops of g that are deepest, children before their
 // parents. It takes time by limit and the ops' parents, not by the size of g.
-func Latest(g *dag.Graph, limit int) []Op {
-	roster := g.Roster()
+func Latest(g *dag.Graph, limit int) []Op { return latest(g.Roster(), g.Heads(), limit) }
+
+// latest returns the limit deepest ops among those given and their past.
+func latest(roster *identity.Roster, from []*dag.Op, limit int) []Op {
 	next := &deepest{}
 	seen := make(map[dag.ID]bool)
 	push := func(op *dag.Op) {
@@ -30,8 +32,8 @@ func Latest(g *dag.Graph, limit int) []Op {
 			heap.Push(next, op)
 		}
 	}
-	for _, h := range g.Heads() {
-		push(h)
+	for _, op := range from {
+		push(op)
 	}
 	ops := []Op{}
 	for len(ops) < limit && next.Len() > 0 {

@@ -1,11 +1,13 @@
 package admin_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/dagtest"
 	"github.com/causeway-sync/causeway/node/admin"
 )
@@ -41,6 +43,13 @@ G -> a1 -> b1{/k=v -/x} -> a2{/j=1}
 	}
 	if got, want := names(c, admin.Latest(m.Graph, 1)), "a2"; got != want {
 		t.Errorf("Latest(1) = %s, want %s", got, want)
+	}
+	before, err := admin.Before(m.Graph, c.ID("b1"), 100)
+	if got, want := names(c, before), "b1 a1 G"; err != nil || got != want {
+		t.Errorf("Before(b1) = %s, %v, want %s", got, err, want)
+	}
+	if _, err := admin.Before(m.Graph, dag.ID{1}, 100); !errors.Is(err, admin.ErrNotFound) {
+		t.Errorf("Before(an unknown op) = %v, want ErrNotFound", err)
 	}
 	if got, want := names(c, admin.Heads(m.Graph)), c.NamesOf(m.Graph.Heads()); got != want {
 		t.Errorf("Heads() = %s, want %s", got, want)

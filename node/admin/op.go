@@ -10,22 +10,23 @@ import (
 // Op is an operation's header, for people. Wall is its author's clock and
 // proves nothing.
 type Op struct {
-	ID       dag.ID             `json:"id"`
-	Author   identity.PublicKey `json:"author"`
-	Operator string             `json:"operator"` // of the author; empty if unknown
-	Seq      uint64             `json:"seq"`
-	Depth    uint64             `json:"depth"`
-	Epoch    uint64             `json:"epoch"` // claimed by this op; 0: none
-	Wall     time.Time          `json:"wall"`
-	Parents  []dag.ID           `json:"parents"`
+	ID        dag.ID             `json:"id"`
+	Author    identity.PublicKey `json:"author"`
+	Operator  string             `json:"operator"` // of the author; empty if unknown
+	Seq       uint64             `json:"seq"`
+	Depth     uint64             `json:"depth"`
+	Epoch     uint64             `json:"epoch"` // claimed by this op; 0: none
+	Wall      time.Time          `json:"wall"`
+	Parents   []dag.ID           `json:"parents"`
+	Prev      *dag.ID            `json:"prev"`           // its author's op before it; nil for the first
+	BodyBytes int                `json:"body_bytes"`     // length of the body; 0: it only joins heads or claims a window
+	Carries   bool               `json:"has_statements"` // it carries statements
 }
 
 // OpDetail is an operation with its body.
 type OpDetail struct {
 	Op
-	Prev         *dag.ID           `json:"prev"`         // nil for an author's first op
 	BlockBytes   int               `json:"block_bytes"`  // length of the signed header
-	BodyBytes    int               `json:"body_bytes"`   // length of the body
 	Transactions [][]Write         `json:"transactions"` // in order
 	Statements   []StatementDetail `json:"statements"`   // in order
 }
@@ -49,13 +50,19 @@ type StatementDetail struct {
 // NewOp returns the summary of op.
 func NewOp(op *dag.Op, roster *identity.Roster) Op {
 	o := Op{
-		ID:      op.ID(),
-		Author:  op.Author(),
-		Seq:     op.Seq(),
-		Depth:   op.Depth(),
-		Epoch:   op.Epoch(),
-		Wall:    time.UnixMilli(int64(op.Wall())).UTC(),
-		Parents: []dag.ID{},
+		ID:        op.ID(),
+		Author:    op.Author(),
+		Seq:       op.Seq(),
+		Depth:     op.Depth(),
+		Epoch:     op.Epoch(),
+		Wall:      time.UnixMilli(int64(op.Wall())).UTC(),
+		Parents:   []dag.ID{},
+		BodyBytes: op.Size(),
+		Carries:   op.HasStatements(),
+	}
+	if prev := op.Prev(); prev != nil {
+		id := prev.ID()
+		o.Prev = &id
 	}
 	if a, ok := roster.Author(op.Author()); ok {
 		o.Operator = a.OperatorName
@@ -69,15 +76,12 @@ func NewOp(op *dag.Op, roster *identity.Roster) Op {
 // NewOpDetail returns what op's block and body hold. Both must be those that
 // the op was delivered with; the error is for stored bytes that no longer decode.
 func NewOpDetail(op *dag.Op, roster *identity.Roster, block, body []byte) (OpDetail, error) {
-	u, err := dag.Decode(block, body)
-	if err != nil {
+	if _, err := dag.Decode(block, body); err != nil {
 		return OpDetail{}, err
 	}
 	d := OpDetail{
 		Op:           NewOp(op, roster),
-		Prev:         u.Header().Prev,
 		BlockBytes:   len(block),
-		BodyBytes:    len(body),
 		Transactions: [][]Write{},
 		Statements:   []StatementDetail{},
 	}

@@ -30,6 +30,7 @@ type Node interface {
 	Heads(ctx context.Context) ([]Op, error)
 	Log(ctx context.Context, limit int) ([]Op, error) // the latest ops, children first
 	Op(ctx context.Context, id dag.ID) (OpDetail, error)
+	Archive
 
 	Roster(ctx context.Context) (Roster, error)
 	// Issuer returns what a statement by key must name, known to the mesh or not.
@@ -181,6 +182,7 @@ func handler(n Node) http.Handler {
 		}
 		return n.Op(r.Context(), id)
 	})
+	archiveRoutes(n, get)
 	get("/v0/invite-site", func(r *http.Request) (any, error) {
 		issuer, err := checkIssuer(r.URL.Query().Get("issuer"))
 		if err != nil {

@@ -1,0 +1,109 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/dagtest"
+	"github.com/causeway-sync/causeway/identity"
+	"github.com/causeway-sync/causeway/node/admin"
+)
+
+func (f *fakeNode) Before(_ context.Context, id dag.ID, limit int) ([]admin.Op, error) {
+	f.limit = limit
+	if id != f.op.ID {
+		return nil, admin.ErrNotFound
+	}
+	return []admin.Op{f.op.Op}, f.err
+}
+
+func (f *fakeNode) Forked(context.Context) ([]admin.ForkedAuthor, error) {
+	return []admin.ForkedAuthor{{Author: testKey(1), Operator: "o", Branches: 2, A: dag.ID{1}, B: dag.ID{2}}}, f.err
+}
+
+func (f *fakeNode) ForkProof(_ context.Context, author identity.PublicKey) (admin.ForkProof, error) {
+	if author != testKey(1) {
+		return admin.ForkProof{}, admin.ErrNotFound
+	}
+	return admin.ForkProof{Author: author, Proof: []byte("proof")}, f.err
+}
+
+func TestForked(t *testing.T) {
+	m := dagtest.New(t, 4)
+	c := m.Draw(`
+		G -> b1 -> b2
+		     |  -> b2'
+		     |  -> b2''
+		G -> c1
+		G -> c1'{/k=v}
+	`)
+	c.Add()
+	got := admin.Forked(m.Graph)
+	if len(got) != 2 || got[0].Author.Compare(got[1].Author) >= 0 {
+		t.Fatalf("Forked() = %+v, want two authors, ascending", got)
+	}
+	fetch := func(id dag.ID) ([]byte, []byte, error) {
+		s := c.Signed(c.Name(id))
+		return s.Block(), s.Body(), nil
+	}
+	for _, f := range got {
+		if want := map[identity.PublicKey]int{m.Author(1): 3, m.Author(2): 2}[f.Author]; f.Branches != want || f.Operator == "" {
+			t.Errorf("%+v, want %d branches and the operator", f, want)
+		}
+		p, err := admin.ProveFork(m.Graph, f.Author, fetch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		proven, err := dag.ParseForkProof(p.Proof)
+		if want := (dag.Fork{Author: f.Author, A: f.A, B: f.B}); err != nil || proven != want || p.Author != f.Author {
+			t.Errorf("the proof says %+v, %v, want %+v", proven, err, want)
+		}
+	}
+	if _, err := admin.ProveFork(m.Graph, m.Author(0), fetch); !errors.Is(err, admin.ErrNotFound) {
+		t.Errorf("proof against an honest author: %v, want ErrNotFound", err)
+	}
+	errFetch := errors.New("disk")
+	if _, err := admin.ProveFork(m.Graph, m.Author(1), func(dag.ID) ([]byte, []byte, error) { return nil, nil, errFetch }); !errors.Is(err, errFetch) {
+		t.Errorf("proof with no disk: %v, want %v", err, errFetch)
+	}
+}
+
+func TestArchiveRequests(t *testing.T) {
+	n, ctx := newFakeNode(), t.Context()
+	dir := t.TempDir()
+	s, err := admin.Serve(ctx, dir, n, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	c := admin.NewClient(dir)
+	ops, err := c.Before(ctx, n.op.ID, 7)
+	if err != nil || len(ops) != 1 || n.limit != 7 {
+		t.Errorf("Before() = %v, %v, asked for %d", ops, err, n.limit)
+	}
+	if _, err := c.Before(ctx, dag.ID{9}, 7); !errors.Is(err, admin.ErrNotFound) {
+		t.Errorf("Before(unknown) = %v, want ErrNotFound", err)
+	}
+	if _, err := c.Before(ctx, n.op.ID, admin.MaxLogOps+1); !errors.Is(err, admin.ErrInvalid) {
+		t.Errorf("Before(too many) = %v, want ErrInvalid", err)
+	}
+	forked, err := c.Forked(ctx)
+	want, _ := n.Forked(ctx)
+	if err != nil || cmp.Diff(forked, want) != "" {
+		t.Errorf("Forked() = %v, %v, want %v", forked, err, want)
+	}
+	proof, err := c.ForkProof(ctx, testKey(1))
+	if err != nil || string(proof.Proof) != "proof" || proof.Author != testKey(1) {
+		t.Errorf("ForkProof() = %v, %v", proof, err)
+	}
+	if _, err := c.ForkProof(ctx, testKey(2)); !errors.Is(err, admin.ErrNotFound) {
+		t.Errorf("ForkProof(honest) = %v, want ErrNotFound", err)
+	}
+	if _, err := c.ForkProof(ctx, identity.PublicKey{}); !errors.Is(err, admin.ErrInvalid) {
+		t.Errorf("ForkProof(no key) = %v, want ErrInvalid", err)
+	}
+}
