@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"slices"
 	"sync/atomic"
 )
 
@@ -141,7 +140,7 @@ func (r *Roster) Stands(id StatementID) bool {
 	switch c := e.statement.Content.(type) {
 	case Rotate:
 		enrolment := r.set.get(c.Enrolment)
-		return enrolment != nil && slices.Contains(r.rotations(enrolment), e.statement)
+		return enrolment != nil && r.rotates(enrolment, id)
 	case Redeem:
 		_, ok := f.operators[id]
 		return ok

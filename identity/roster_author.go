@@ -83,7 +83,7 @@ func (r *Roster) newRecord(key PublicKey) *record {
 			if rotate != nil || c.Key != key {
 				break
 			}
-			if named := r.set.get(c.Enrolment); named != nil && slices.Contains(r.rotations(named), e.statement) {
+			if named := r.set.get(c.Enrolment); named != nil && r.rotates(named, e.statement.id) {
 				rotate = e
 			}
 		}
@@ -141,6 +141,12 @@ func (r *Roster) rotations(enrol *entry) []*Statement {
 	defer t.mu.Unlock()
 	t.rotations[id] = stand
 	return stand
+}
+
+// rotates reports whether a rotate of the enrolment's stands. It goes by the ID: ops
+// that carry one statement each hold a copy of it.
+func (r *Roster) rotates(enrol *entry, id StatementID) bool {
+	return slices.ContainsFunc(r.rotations(enrol), func(s *Statement) bool { return s.id == id })
 }
 
 func (r *Roster) findRotations(enrol *entry) (stand []*Statement) {

@@ -135,8 +135,6 @@ func (f *frame) apply(by *operator) (admitted []*operator) {
 	var invites []*invitation
 	for _, s := range stand {
 		switch c := s.entry.statement.Content.(type) {
-		case Admit:
-			admitted = append(admitted, f.admit(s.entry.statement, by, c.Name, c.Keys, c.Grant))
 		case Invite:
 			invites = append(invites, &invitation{issued: s})
 		case Version:
@@ -151,6 +149,12 @@ func (f *frame) apply(by *operator) (admitted []*operator) {
 			f.enforce(s, c.Subject, f.quotas)
 		case Readmit:
 			f.issued = append(f.issued, s)
+		}
+	}
+	// Whom it admits is bound by what it restricts, whichever has the lesser ID.
+	for _, s := range stand {
+		if c, ok := s.entry.statement.Content.(Admit); ok {
+			admitted = append(admitted, f.admit(s.entry.statement, by, c.Name, c.Keys, c.Grant))
 		}
 	}
 	for _, i := range invites {
