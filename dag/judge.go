@@ -5,19 +5,12 @@ import "github.com/causeway-sync/causeway/identity"
 // A Judgement says which transactions of an op count, by a roster: which are
 // void and which are not (docs/roster.md sections 5 and 7). It is a small
 // value, fit to be made for each op.
-type Judgement struct {
-	standing *identity.Standing
-	operator identity.StatementID // whose node the author is
-}
+type Judgement struct{ standing *identity.Standing }
 
 // Judge returns what o is worth by the roster of all that was delivered, o
 // among it. It is a pure function of the two: who asks, and when, does not matter.
 func Judge(r *identity.Roster, o *Op) Judgement {
-	j := Judgement{standing: r.StandingAt(o.author.key, o)}
-	if a, ok := r.Author(o.author.key); ok {
-		j.operator = a.Operator
-	}
-	return j
+	return Judgement{r.StandingAt(o.author.key, o)}
 }
 
 // Void returns why the transaction, one of the op's, does not count, nil if it
@@ -47,5 +40,6 @@ func (j Judgement) Passes(key []byte) bool {
 	if !ok {
 		return false
 	}
-	return rule.Mode == identity.ModeLocal || rule.Mode == identity.ModeOwned && *rule.Owner != j.operator
+	operator, _ := j.standing.Operator()
+	return rule.Mode == identity.ModeLocal || rule.Mode == identity.ModeOwned && *rule.Owner != operator
 }

@@ -77,6 +77,10 @@ var reasonNames = map[Reason]string{
 	ReasonNotEnrolled: "not-enrolled",
 	ReasonReader:      "reader-writes",
 	ReasonGrant:       "outside-grant",
+	ReasonRevoked:     "revoked",
+	ReasonPolicy:      "outside-policy",
+	ReasonQuota:       "over-quota",
+	ReasonNotVersion:  "wrong-version",
 }
 
 // String returns the reason's stable name, such as "wrong-depth": fit for a

@@ -33,6 +33,7 @@ func refusals(tb testing.TB) []refusalCase {
 	r.places()
 	r.totals()
 	r.grants()
+	r.rosters()
 	return r.cases
 }
 
@@ -278,6 +279,109 @@ func (r *refuser) grants() {
 	r.signed("a delete outside the grant", dag.ReasonGrant, sign(writer, dagtest.Delete("/b/x/y")))
 	r.signed("a range outside the grant", dag.ReasonGrant, sign(writer, dagtest.DeleteRange("/a/", "/b")))
 	r.signed("a range over keys that no pattern ends", dag.ReasonGrant, sign(writer, dagtest.DeleteRange("/b/x/c", "/b/x/d")))
+}
+
+// rosters adds cases that are drawn: the last op is refused, the others are its past.
+func (r *refuser) rosters() {
+	add := func(name string, reason dag.Reason, text string) {
+		c := r.m.Draw(text)
+		var past []*dag.Signed
+		last := len(c.Names) - 1
+		for _, name := range c.Names[:last] {
+			past = append(past, c.Signed(name))
+		}
+		r.signed(name, reason, c.Signed(c.Names[last]), past...)
+	}
+	member := `
+		Bob = admit writer /b/** nodes=2
+		x = enrol Bob slot=0 rotations=2
+		G -> a1{!Bob !x} -> x1{/b/k=1}
+	`
+	add("an operator revoked", dag.ReasonRevoked, member+`
+		R = revoke Bob keep=x1
+		x1 -> a2{!R} -> x2{}
+	`)
+	add("a node revoked", dag.ReasonRevoked, member+`
+		R = revoke x keep=x1 by=Bob
+		x1 -> a2{!R} -> x2{}
+	`)
+	add("a key revoked", dag.ReasonRevoked, member+`
+		y = rotate x index=1
+		x1 -> x2{!y} -> y1{}
+		R = revoke x key=x keep=y1
+		y1 -> a2{!R} -> x3{}
+	`)
+	add("narrowed", dag.ReasonGrant, member+`
+		N = narrow Bob writer /b/c/** keep=x1
+		x1 -> a2{!N} -> x2{/b/c/k=1 /b/k=2}
+	`)
+	add("narrowed to a reader", dag.ReasonReader, member+`
+		N = narrow Bob reader /b/** keep=x1
+		x1 -> a2{!N} -> x2{/b/k=2}
+	`)
+	add("a local key", dag.ReasonPolicy, member+`
+		P = policy /b/here/**=local keep=x1
+		x1 -> a2{!P} -> x2{/b/k=2 /b/here/k=2}
+	`)
+	add("another's key", dag.ReasonPolicy, member+`
+		P = policy /b/home/**=owned:Home keep=x1
+		x1 -> a2{!P} -> x2{-/b/home/k}
+	`)
+	add("writes beyond the quota", dag.ReasonQuota, member+`
+		Q = quota x writes=2 by=Bob
+		x1 -> a2{!Q} -> x2{/b/k=2} -> x3{/b/k=3}
+	`)
+	add("bytes beyond the quota of a sponsor", dag.ReasonQuota, `
+		Ann = admit admin /b/** nodes=1
+		Bob = admit writer /b/** nodes=2 by=Ann
+		x = enrol Bob
+		Q = quota Ann bytes=30
+		G -> a1{!Ann !Bob !x !Q} -> x1{/b/k=1} -> x2{/b/k=2}
+	`)
+	add("beyond the quota with the totals of the key before", dag.ReasonQuota, member+`
+		Q = quota Bob writes=1
+		y = rotate x index=1
+		x1 -> a2{!Q} -> x2{!y} -> y1{/b/k=2}
+	`)
+	add("of version 0 where 1 is in force", dag.ReasonNotVersion, `
+		V = version 1
+		G -> a1{!V} -> b1{}
+	`)
+	add("a rotated key without prev", dag.ReasonPrevAuthor, member+`
+		y = rotate x index=1
+		x1 -> x2{!y} -> y1{^}
+	`)
+	add("a rotated key after an op that does not carry the rotation", dag.ReasonPrevAuthor, member+`
+		y = rotate x index=1
+		x1 -> x2{!y} -> x3{} -> y1{^x3}
+	`)
+	add("a rotated key after the second op that carries the rotation", dag.ReasonPrevAuthor, member+`
+		y = rotate x index=1
+		x1 -> x2{!y} -> x3{!y} -> y1{^x3}
+	`)
+	add("a rotated key after another's op that carries the rotation", dag.ReasonPrevAuthor, member+`
+		y = rotate x index=1
+		x1 -> x2{!y} -> a2{!y} -> y1{^a2}
+	`)
+	add("a rotation beyond the allowance", dag.ReasonPrevAuthor, member+`
+		y = rotate x index=3
+		x1 -> x2{!y} -> y1{}
+	`)
+	add("a rotated key of which an op is in the past goes on from the rotation", dag.ReasonForkedPast, member+`
+		y = rotate x index=1
+		x1 -> x2{!y} -> y1{} -> y2{^x2}
+	`)
+	add("another key of the same index in the past", dag.ReasonForkedPast, member+`
+		y = rotate x index=1
+		z = rotate x index=1
+		x1 -> x2{!y} -> y1{}
+		x1 -> x2'{!z} -> z1{}
+		y1, z1 -> y2{}
+	`)
+	add("another node of the same slot in the past", dag.ReasonForkedPast, member+`
+		y = enrol Bob slot=0
+		x1 -> a2{!y} -> y1{}
+	`)
 }
 
 // judge takes an op through all checks, into a graph that holds past.
