@@ -3,10 +3,26 @@ package node
 import (
 	"context"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/identity"
 	"github.com/causeway-sync/causeway/node/admin"
 )
+
+// forkedAuthors counts the authors of forks. Unlike the counter of forks found it
+// is that of the log: a liar does not vanish from it at a restart.
+func (n *Node) forkedAuthors() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "causeway_forked_authors", Help: "Authors who are proven to have signed two ops on one predecessor.",
+	}, func() float64 {
+		authors := make(map[identity.PublicKey]bool)
+		for _, f := range n.pipeline.Graph().Forks() {
+			authors[f.Author] = true
+		}
+		return float64(len(authors))
+	})
+}
 
 // Before implements admin.Node.
 func (n *Node) Before(_ context.Context, id dag.ID, limit int) ([]admin.Op, error) {

@@ -76,6 +76,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	registry.MustRegister(n.forkedAuthors())
 	if err := n.openGateway(ctx, registry); err != nil {
 		return nil, err
 	}

@@ -52,6 +52,9 @@ func writeStatus(w io.Writer, st admin.Status) {
 		fmt.Fprintf(w, "%s\t%s\n", []string{"heads", ""}[min(i, 1)], h)
 	}
 	fmt.Fprintf(w, "forks\t%d\n", st.Forks)
+	for i, f := range st.Forked {
+		fmt.Fprintf(w, "%s\t%s of %s, %d branches\n", []string{"forked", ""}[min(i, 1)], f.Author, orDash(printable(f.Operator)), f.Branches)
+	}
 	fmt.Fprintf(w, "revision\t%d\n", st.Revision)
 	fmt.Fprintf(w, "keys\t%d\n", st.Keys)
 	fmt.Fprintf(w, "state hash\t%s\n", st.StateHash)

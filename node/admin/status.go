@@ -28,7 +28,7 @@ type Status struct {
 
 	Heads           []dag.ID  `json:"heads"`            // ascending
 	Ops             uint64    `json:"ops"`              // delivered operations
-	Forks           int       `json:"forks"`            // proven forks
+	Forks           int       `json:"forks"`            // proven forks: pairs of operations
 	Revision        int64     `json:"revision"`         // local; etcd's revision
 	CompactRevision int64     `json:"compact_revision"` // local
 	Keys            int64     `json:"keys"`             // visible keys
@@ -38,6 +38,8 @@ type Status struct {
 	PeerAddresses []string  `json:"peer_addresses"` // multiaddrs on which peers may connect
 	Started       time.Time `json:"started"`        // of this process
 	Peers         []Peer    `json:"peers"`          // by ID
+
+	Forked []ForkedAuthor `json:"forked"` // the authors of the forks, ascending
 }
 
 // Story is what a node does with its place in the mesh, and what became of its
