@@ -36,9 +36,17 @@ func NewPreview(ctx context.Context, g *dag.Graph, node identity.PublicKey, stat
 		p.Statements = append(p.Statements, e)
 	}
 	after := before.With(carried...)
-	p.Effect = after != before
+	given := make(map[identity.StatementID]bool, len(statements))
+	for i, s := range statements {
+		given[s.ID()] = true
+		e := &p.Statements[i]
+		if e.Stands = after.Stands(s.ID()); !e.Stands && e.Reason == "" {
+			e.Reason = "its issuer may not say this, or what it builds on does not stand"
+		}
+	}
+	p.compare(before, after, given)
 	void, counting := newReach(), newReach()
-	for i, op := range g.Since(nil) {
+	for i, op := range g.Affected(before, after) {
 		if i%256 == 0 && ctx.Err() != nil {
 			return Preview{}, ctx.Err()
 		}
@@ -57,6 +65,10 @@ func NewPreview(ctx context.Context, g *dag.Graph, node identity.PublicKey, stat
 		}
 	}
 	p.Void, p.Counting = void.reach(), counting.reach()
+	for _, e := range p.Statements {
+		p.Effect = p.Effect || e.Stands && !before.Stands(e.ID)
+	}
+	p.Effect = p.Effect || len(p.Fall)+len(p.Return)+len(p.Operators)+len(p.Nodes)+p.Void.Ops+p.Counting.Ops > 0
 	return p, nil
 }
 

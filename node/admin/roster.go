@@ -17,9 +17,9 @@ type Roster struct {
 
 	Operators    []Operator    `json:"operators"`    // by ID
 	Invitations  []Invitation  `json:"invitations"`  // by ID
-	Restrictions []Restriction `json:"restrictions"` // revocations and narrowings, by ID
-	Policies     []Policy      `json:"policies"`     // by ID
-	Quotas       []Quota       `json:"quotas"`       // by ID
+	Restrictions []Restriction `json:"restrictions"` // of those nearest to the root first
+	Policies     []Policy      `json:"policies"`     // likewise
+	Quotas       []Quota       `json:"quotas"`       // likewise
 }
 
 // Operator is one that was admitted, with its nodes.
@@ -33,11 +33,11 @@ type Operator struct {
 	Patterns []identity.Pattern    `json:"patterns"` // as granted
 	Slots    uint64                `json:"slots"`    // for nodes, as granted
 	Expires  *time.Time            `json:"expires,omitempty"`
-	// Revoked is the statement that revokes it or a sponsor now, null if none does. Narrowed
-	// are those that narrow it or a sponsor.
-	Revoked  *identity.StatementID  `json:"revoked"`
-	Narrowed []identity.StatementID `json:"narrowed"`
-	Nodes    []Enrolment            `json:"nodes"` // by slot
+	// Restrictions are those in force on it or a sponsor, the root's first. Revoked
+	// is the first of them that revokes, null if none does.
+	Restrictions []identity.StatementID `json:"restrictions"`
+	Revoked      *identity.StatementID  `json:"revoked"`
+	Nodes        []Enrolment            `json:"nodes"` // by slot
 }
 
 // Enrolment is a node of an operator, with its keys.
@@ -70,19 +70,21 @@ type Invitation struct {
 	Revoked  *identity.StatementID `json:"revoked"`
 }
 
-// Restriction is a revocation or a narrowing.
+// Restriction is a revocation or a narrowing, or a readmission, which ends some.
 type Restriction struct {
 	ID      identity.StatementID  `json:"id"`
-	Kind    string                `json:"kind"` // revoke or narrow
+	Kind    string                `json:"kind"` // revoke, narrow or readmit
 	Issuer  identity.PublicKey    `json:"issuer"`
-	As      *identity.StatementID `json:"as"` // null: the root
-	Subject identity.StatementID  `json:"subject"`
+	As      *identity.StatementID `json:"as"`            // null: the root
+	Subject identity.StatementID  `json:"subject"`       // zero of a readmit
 	Key     *identity.PublicKey   `json:"key,omitempty"` // of a revoke: only this key of the enrolment
 	// Role, Patterns and Slots are what a narrow leaves.
 	Role     identity.Role      `json:"role,omitempty"`
 	Patterns []identity.Pattern `json:"patterns,omitempty"`
 	Slots    uint64             `json:"slots,omitempty"`
 	Keep     []dag.ID           `json:"keep"`
+	// Supersedes are the statements that it ends, if it may.
+	Supersedes []identity.StatementID `json:"supersedes"`
 	Standing
 }
 
@@ -124,9 +126,8 @@ type Quota struct {
 
 // Standing says whether a statement has effect.
 type Standing struct {
-	InForce bool `json:"in_force"`
-	// SupersededBy are the statements that end it, if any.
-	SupersededBy []identity.StatementID `json:"superseded_by"`
+	InForce      bool                  `json:"in_force"`
+	SupersededBy *identity.StatementID `json:"superseded_by"` // the statement that ends it; null if none
 }
 
 // Explanation says how a key is kept, and by which rule.

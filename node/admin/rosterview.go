@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"slices"
 	"time"
 
 	"github.com/causeway-sync/causeway/dag"
@@ -21,52 +22,63 @@ func NewRoster(mesh dag.ID, g *dag.Graph) Roster {
 	nodes := enrolments(r, g)
 	for _, o := range r.Operators() {
 		view.Operators = append(view.Operators, Operator{
-			ID: o.ID, Name: o.Name, Keys: o.Keys, Role: o.Role, Patterns: patterns(o.Patterns), Slots: o.Nodes,
-			Expires: timeOf(o.Expires), Narrowed: []identity.StatementID{}, Nodes: notNil(nodes[o.ID]),
+			ID: o.ID, Name: o.Name, Sponsor: o.Sponsor, Rank: o.Rank, Keys: o.Keys,
+			Role: o.Role, Patterns: notNil(o.Patterns), Slots: o.Nodes, Expires: timeOf(o.Expires),
+			Restrictions: notNil(o.Restrictions), Revoked: o.Revoked, Nodes: notNil(nodes[o.ID]),
 		})
 	}
 	for _, i := range r.Invitations() {
-		v := Invitation{ID: i.ID, Issuer: i.Issuer, Host: i.Host, Role: i.Role, Patterns: patterns(i.Patterns), Slots: i.Nodes,
-			Expires: time.UnixMilli(int64(i.Invite.Expires)).UTC()}
+		v := Invitation{ID: i.ID, Issuer: i.Issuer, As: i.Sponsor, Host: i.Host, Role: i.Role, Patterns: notNil(i.Patterns), Slots: i.Nodes,
+			Expires: time.UnixMilli(int64(i.Invite.Expires)).UTC(), Revoked: i.Revoked}
 		if i.Redeemed != (identity.StatementID{}) {
 			v.Redeemed = &i.Redeemed
 		}
 		view.Invitations = append(view.Invitations, v)
 	}
+	for _, s := range r.Restrictions() {
+		view.addRestriction(s)
+	}
+	for _, s := range r.Policies() {
+		c := s.Statement.Content.(identity.Policy)
+		p := Policy{ID: s.Statement.ID(), Issuer: s.Statement.Issuer, As: s.By, Rules: []Rule{}, Keep: links(c.Keep), Standing: standing(s)}
+		for _, rule := range c.Rules {
+			p.Rules = append(p.Rules, newRule(rule))
+		}
+		view.Policies = append(view.Policies, p)
+	}
 	return view
 }
 
-// enrolments returns the nodes of the operators.
-func enrolments(r *identity.Roster, g *dag.Graph) map[identity.StatementID][]Enrolment {
-	nodes := make(map[identity.StatementID][]Enrolment)
-	for _, e := range r.Nodes() {
-		n := Enrolment{ID: e.ID, Slot: e.Slot, Rotations: e.Rotations}
-		if a, ok := r.Author(e.Node); ok {
-			n.Keys = append(n.Keys, NodeKey{Key: a.Key, Index: a.Index, Revoked: a.Revoked, Forked: g.Forked(a.Key)})
-		}
-		nodes[e.Operator] = append(nodes[e.Operator], n)
+// addRestriction adds a revoke, a narrow, a readmit or a quota.
+func (view *Roster) addRestriction(s identity.Restriction) {
+	v := Restriction{ID: s.Statement.ID(), Kind: s.Statement.Kind().String(), Issuer: s.Statement.Issuer, As: s.By,
+		Supersedes: notNil(s.Statement.Supersedes), Keep: links(s.Statement.KeepHeads()), Standing: standing(s)}
+	switch c := s.Statement.Content.(type) {
+	case identity.Revoke:
+		v.Subject, v.Key = c.Subject, c.Key
+	case identity.Narrow:
+		v.Subject, v.Role, v.Patterns, v.Slots = c.Operator, c.Role, c.Patterns, c.Nodes
+	case identity.Quota:
+		view.Quotas = append(view.Quotas, Quota{ID: v.ID, Issuer: v.Issuer, As: v.As, Subject: c.Subject, Bytes: c.Bytes, Writes: c.Writes, Standing: v.Standing})
+		return
 	}
-	return nodes
+	view.Restrictions = append(view.Restrictions, v)
 }
 
-// Explain says how r keeps a key, and whether node may write it.
-func Explain(r *identity.Roster, node identity.PublicKey, key []byte) Explanation {
-	e := Explanation{Key: key, Mode: identity.ModeMerge, Others: []OtherRule{}}
-	if rule, ok := r.PolicyOf(key); ok {
-		v := newRule(rule)
-		e.Mode, e.Rule = rule.Mode, &v
-		if rule.Owner != nil {
-			e.Owner = operatorName(r, *rule.Owner)
+// enrolments returns the nodes of the operators, by slot.
+func enrolments(r *identity.Roster, g *dag.Graph) map[identity.StatementID][]Enrolment {
+	nodes := make(map[identity.StatementID][]Enrolment)
+	for _, a := range r.Nodes() { // by operator, slot and index
+		list := nodes[a.Operator]
+		i := slices.IndexFunc(list, func(e Enrolment) bool { return e.ID == a.ID })
+		if i < 0 {
+			i = len(list)
+			list = append(list, Enrolment{ID: a.ID, Slot: a.Slot, Rotations: a.Rotations})
 		}
+		list[i].Keys = append(list[i].Keys, NodeKey{Key: a.Key, Index: a.Index, Revoked: a.Revoked, Forked: g.Forked(a.Key)})
+		nodes[a.Operator] = list
 	}
-	if err := r.Standing(node).MayWrite(key); e.Mode == identity.ModeLocal {
-		e.MayWrite = true
-	} else if err != nil {
-		e.Reason = err.Error()
-	} else {
-		e.MayWrite = true
-	}
-	return e
+	return nodes
 }
 
 func newRule(r identity.PolicyRule) Rule {
@@ -77,15 +89,22 @@ func newRule(r identity.PolicyRule) Rule {
 	return v
 }
 
-func operatorName(r *identity.Roster, id identity.StatementID) string {
-	o, ok := r.Operator(id)
-	if !ok {
-		return ""
-	}
-	return o.Name
+func standing(s identity.Restriction) Standing {
+	return Standing{InForce: s.InForce, SupersededBy: s.SupersededBy}
 }
 
-func patterns(ps []identity.Pattern) []identity.Pattern { return notNil(ps) }
+func links(ids [][32]byte) []dag.ID {
+	list := make([]dag.ID, len(ids))
+	for i, id := range ids {
+		list[i] = id
+	}
+	return list
+}
+
+func operatorName(r *identity.Roster, id identity.StatementID) string {
+	o, _ := r.Operator(id)
+	return o.Name
+}
 
 // notNil makes an empty list that is written as one.
 func notNil[T any](list []T) []T {

@@ -11,8 +11,6 @@ import (
 const (
 	// founderNodes is how many nodes the founding operator may enrol.
 	founderNodes = 64
-	// enrolRotations is how often a node may change its key without its operator's.
-	enrolRotations = 3
 )
 
 // Founding says who founds a mesh.
@@ -103,6 +101,6 @@ func foundingStatements(f Founding) ([][]byte, error) {
 	}
 	admit := ids[1]
 	consent := identity.SignConsent(ids[0], admit, 0, f.Node)
-	err := sign(&admit, identity.Enrol{Slot: 0, Node: f.Node.Public(), Rotations: enrolRotations, Consent: consent})
+	err := sign(&admit, identity.Enrol{Slot: 0, Node: f.Node.Public(), Rotations: identity.DefaultRotations, Consent: consent})
 	return encoded, err
 }

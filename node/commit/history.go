@@ -7,6 +7,7 @@ import (
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/etcdgw/mvcc"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // history is the log as the view reads it again when the roster changes, with
@@ -114,13 +115,27 @@ func receivedTransactions(at dag.Index, rec dag.Record) (opRecord, []dag.Transac
 // Transactions returns the transactions of an op that is in the log. Any
 // goroutine may call it. Errors: ErrNotFound, and what the store returns.
 func (p *Pipeline) Transactions(op *dag.Op) ([]dag.Transaction, error) {
-	block, body, err := p.Fetch(op.ID())
-	if err != nil {
-		return nil, err
-	}
-	u, err := dag.Decode(block, body)
+	u, err := p.decoded(op)
 	if err != nil {
 		return nil, err
 	}
 	return u.Transactions(), nil
+}
+
+// Statements returns the statements of an op of the graph. Any goroutine may call it.
+func (p *Pipeline) Statements(op *dag.Op) ([]*identity.Statement, error) {
+	u, err := p.decoded(op)
+	if err != nil {
+		return nil, err
+	}
+	return u.Statements(), nil
+}
+
+// decoded returns an op of the graph as it was received or sealed.
+func (p *Pipeline) decoded(op *dag.Op) (*dag.Unverified, error) {
+	block, body, err := p.Fetch(op.ID())
+	if err != nil {
+		return nil, err
+	}
+	return dag.Decode(block, body)
 }

@@ -128,6 +128,7 @@ type Pipeline struct {
 	met      map[identity.PublicKey]bool
 	unsealed []unsealedChange
 	pending  int // bytes of unsealed
+	owed     owed
 	oldest   time.Time
 	lastSeal time.Time
 	staged   []dag.Record // to be appended next, see stage
@@ -137,6 +138,7 @@ type Pipeline struct {
 	// spaceErr its error.
 	sinceCheck int
 	spaceErr   error
+	quotaNear  bool // it was warned of
 }
 
 // unsealedChange is an answered (or about to be answered) change that no own op holds yet.
@@ -284,6 +286,7 @@ func (p *Pipeline) run() {
 			}
 		case <-tick.C:
 			p.checkSpace()
+			p.checkQuota()
 			p.expireLeases()
 			p.foldWhenIdle()
 			p.rotateWhenDue()

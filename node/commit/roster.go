@@ -17,7 +17,7 @@ func (p *Pipeline) turn(op *dag.Op) error {
 		return nil
 	}
 	// op itself is judged by the new roster only.
-	changed := slices.DeleteFunc(p.graph.Since(nil), func(o *dag.Op) bool { return o == op })
+	changed := slices.DeleteFunc(p.graph.Affected(before, after), func(o *dag.Op) bool { return o == op })
 	if err := p.view.Turn(after, changed, history{p}); err != nil {
 		return fmt.Errorf("commit: another roster for the view: %w", err)
 	}

@@ -275,8 +275,8 @@ func (p *Pipeline) signRotation() (*identity.Statement, identity.PublicKey, erro
 // nextIndex returns the index above all that are taken of an author's enrolment.
 func nextIndex(roster *identity.Roster, author *identity.Author) uint64 {
 	index := author.Index
-	for _, n := range roster.Nodes() {
-		if a, ok := roster.Author(n.Node); ok && a.ID == author.ID {
+	for _, a := range roster.Nodes() {
+		if a.ID == author.ID {
 			index = max(index, a.Index)
 		}
 	}

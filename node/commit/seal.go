@@ -46,6 +46,7 @@ func (p *Pipeline) stageSeals() bool {
 		p.unsealed = p.unsealed[n:]
 	}
 	p.unsealed = nil // frees the backing array
+	p.owed = owed{}
 	return true
 }
 

@@ -108,9 +108,13 @@ func (p *Pipeline) evaluate(msg proto.Message, now time.Time) (proto.Message, *m
 	if err := p.spaceFor(msg); err != nil {
 		return nil, nil, err
 	}
+	p.view.SetRoom(p.room())
 	resp, ch, err := p.view.Evaluate(msg, &p.auth, now)
 	if err == rpctypes.ErrGRPCNoSpace {
 		ch = p.raiseNoSpace(now)
+	}
+	if ch != nil {
+		p.owed.add(ch)
 	}
 	return resp, ch, err
 }
