@@ -30,6 +30,7 @@ type Grant struct{ ID, TTL int64 }
 // Write is one write of a change.
 type Write struct {
 	Kind  dag.WriteKind // Replace, DeleteObserved or DeleteRange
+	Local bool          // the keys are this node's own: the write is in no operation
 	Key   []byte
 	End   []byte // of a DeleteRange: as docs/op.md section 5. It deletes either replicated keys or local ones
 	Value []byte // of a Replace
@@ -38,8 +39,6 @@ type Write struct {
 	// Prev is the record of the log with the key's previous write, 0 if there is
 	// none. Not of a DeleteRange, nor of a local key.
 	Prev dag.Index
-	// Local says that the keys are this node's own: the write is in no operation.
-	Local bool
 }
 
 // Birth names the write that created the life of a key that a write continues

@@ -24,7 +24,16 @@ func sampleChanges() []*Change {
 			{Kind: dag.DeleteObserved, Key: []byte("a"), Birth: Birth{Number: 2, Index: 3}},
 			{Kind: dag.DeleteRange, Key: []byte("a"), End: []byte("b")},
 			{Kind: dag.DeleteRange},
-			{Kind: dag.Replace, Key: []byte("a"), Birth: Birth{Operation: &id, Tx: 4095, Index: 1<<32 - 1}},
+			{Kind: dag.Replace, Key: []byte("a"), Birth: Birth{Operation: &id, Tx: 4095, Index: 1<<32 - 1}, Prev: 1<<63 - 1},
+		}},
+		{Revision: 3, Writes: []Write{
+			{Kind: dag.Replace, Local: true, Key: []byte("a"), Value: []byte("b"), Lease: 5},
+			{Kind: dag.DeleteObserved, Local: true, Key: []byte("a")},
+			{Kind: dag.DeleteRange, Local: true, Key: []byte("a")},
+		}},
+		{Revision: 3, Number: 1, Writes: []Write{
+			{Kind: dag.Replace, Local: true, Key: []byte("a")},
+			{Kind: dag.DeleteObserved, Key: []byte("a"), Prev: 300},
 		}},
 	}
 }

@@ -1,6 +1,7 @@
 package mvcc
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -29,6 +30,7 @@ type simulated struct {
 	known   map[dag.ID]bool
 	inOrder []delivered
 	open    []*Change
+	log     *testLog // nil keeps none
 }
 
 // simulation is a mesh of nodes whose ops reach one another in any causal order.
@@ -57,8 +59,14 @@ func newSimulation(tb testing.TB, nodes int) *simulation {
 func (n *simulated) take(d delivered) {
 	n.known[d.op.ID()] = true
 	n.inOrder = append(n.inOrder, d)
+	if n.log != nil {
+		n.view.Record(n.log.next())
+	}
 	for i, t := range d.ts {
 		n.view.ApplyRemote(d.op, uint32(i), t)
+	}
+	if n.log != nil {
+		n.log.add(testRecord{op: d, trail: bytes.Clone(n.view.Trail())})
 	}
 }
 
@@ -93,6 +101,9 @@ func (s *simulation) seal(n *simulated) {
 	n.view.Publish()
 	n.known[d.op.ID()] = true
 	n.inOrder = append(n.inOrder, d)
+	if n.log != nil {
+		n.log.add(testRecord{op: d, first: first, count: len(n.open)})
+	}
 	n.open = nil
 	s.ops[d.op.ID()] = d
 }
@@ -140,8 +151,11 @@ func (s *simulation) deliver(t *rapid.T, n *simulated, most int) {
 }
 
 // reference computes the visible values from the set of ops by the definition
-// of docs/op.md section 5.
-func (s *simulation) reference() map[string]string {
+// of docs/op.md section 5, where all transactions count.
+func (s *simulation) reference() map[string]string { return s.judged(new(verdicts)) }
+
+// judged computes the replicated values of the transactions that count.
+func (s *simulation) judged(by *verdicts) map[string]string {
 	type put struct {
 		op        *dag.Op
 		tx, index int
@@ -159,6 +173,9 @@ func (s *simulation) reference() map[string]string {
 	each := func(fn func(d delivered, tx, index int, w dag.Write)) {
 		for _, d := range s.ops {
 			for tx, t := range d.ts {
+				if by.void(d.op, t) {
+					continue
+				}
 				for i, w := range t {
 					fn(d, tx, i, w)
 				}
@@ -178,7 +195,7 @@ func (s *simulation) reference() map[string]string {
 			each(func(d delivered, tx, i int, w dag.Write) {
 				on := string(w.Key) == key
 				if w.Kind == dag.DeleteRange {
-					on = key >= string(w.Key) && (len(w.End) == 0 || key < string(w.End))
+					on = key >= string(w.Key) && (len(w.End) == 0 || key < string(w.End)) && !by.passes(d.op, []byte(key))
 				}
 				later := past[d.op.ID()][p.op.ID()] ||
 					d.op == p.op && (tx > p.tx || tx == p.tx && i > p.index)
@@ -349,14 +366,27 @@ func checkView(t rapid.TB, v *View) {
 			t.Fatalf("%q is not in the tree", name)
 		}
 		_, inLive := v.live.Get(entry{name: name})
-		if x := it.visible(); x != nil {
+		x := it.visible()
+		if x != nil {
 			live++
 			bytes += int64(len(name) + len(x.kv.Value))
-			if !inLive || it.front.origin == nil || it.front.birth.origin == nil {
-				t.Fatalf("%q is visible and has no writer or birth, or is not counted", name)
-			}
-		} else if inLive || it.front.origin != nil || it.hidden != nil {
-			t.Fatalf("%q is absent and has a writer", name)
+		}
+		switch replicated := it.front.origin != nil; {
+		case inLive != (x != nil):
+			t.Fatalf("%q is counted although absent, or not although visible", name)
+		case replicated && it.front.birth.origin == nil, !replicated && it.hidden != nil, replicated && it.trail.tip == nil:
+			t.Fatalf("%q has a writer without a birth or a trail, or hidden puts below none", name)
+		case !it.local && replicated != (x != nil), it.local && replicated != (it.other != nil):
+			t.Fatalf("%q has a value without a writer, or a writer without a value", name)
+		case x != nil && x.local != it.local:
+			t.Fatalf("%q shows a version of the other namespace", name)
+		case x != nil && it.local != v.verdicts.isLocal(it.key()):
+			t.Fatalf("%q shows a namespace that policy does not say", name)
+		case x == nil && it.other == nil && (it.newest == nil || it.kept):
+			t.Fatalf("%q is kept for nothing", name)
+		}
+		if _, ok := v.dead.Get(deadKey{name: name}); ok {
+			t.Fatalf("%q is dead and alive", name)
 		}
 		for x := it.newest; x != nil; x = x.prev {
 			if stored += x.cost(); x.prev != nil && x.prev.kv.ModRevision > x.kv.ModRevision {

@@ -438,63 +438,69 @@ func (m *model) drawTxn(t *rapid.T, depth int) *pb.TxnRequest {
 // TestModel compares a view with the model, request by request, and what its
 // readers see with the model at the revision published.
 func TestModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		v, m := New(Config{}), newModel()
-		published, compacted := m.rev, m.compacted
-		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			var req proto.Message
-			switch rapid.IntRange(0, 14).Draw(t, "step") {
-			case 0:
-				req = &pb.CompactionRequest{Revision: rapid.Int64Range(1, m.rev+1).Draw(t, "compact")}
-			case 1:
-				req = &pb.LeaseGrantRequest{ID: rapid.Int64Range(1, 3).Draw(t, "lease"), TTL: 5}
-			case 2:
-				req = &pb.LeaseRevokeRequest{ID: rapid.Int64Range(1, 3).Draw(t, "lease")}
-			case 3, 4:
-				v.Publish()
-				published, compacted = m.rev, m.compacted
-				continue
-			case 5, 6, 7:
-				r := m.drawRange(t)
-				want, wantErr := m.rangeAt(r, published, compacted, m.states[published])
-				got, err := v.Range(context.Background(), r)
-				if err != wantErr || err == nil && !proto.Equal(got, want) {
-					t.Fatalf("Range(%v) = %v, %v\nwant %v, %v", r, got, err, want, wantErr)
-				}
-				continue
-			case 8, 9:
-				req = m.drawTxn(t, 1)
-			case 10:
-				key := drawKey(t)
-				req = &pb.DeleteRangeRequest{Key: key, RangeEnd: drawEnd(t, key), PrevKv: rapid.Bool().Draw(t, "prev_kv")}
-			default:
-				req = m.drawPut(t)
-			}
-			before := m.rev
-			want, wantErr := m.evaluate(req)
-			got, ch, err := v.Evaluate(req, nil, time.Time{}.Add(1))
+	rapid.Check(t, func(t *rapid.T) { checkModel(t, New(Config{}), func(*Change) {}) })
+}
+
+// checkModel compares a new view with the model, and calls check with each change.
+func checkModel(t *rapid.T, v *View, check func(*Change)) {
+	m := newModel()
+	published, compacted := m.rev, m.compacted
+	for range rapid.IntRange(1, 60).Draw(t, "steps") {
+		var req proto.Message
+		switch rapid.IntRange(0, 14).Draw(t, "step") {
+		case 0:
+			req = &pb.CompactionRequest{Revision: rapid.Int64Range(1, m.rev+1).Draw(t, "compact")}
+		case 1:
+			req = &pb.LeaseGrantRequest{ID: rapid.Int64Range(1, 3).Draw(t, "lease"), TTL: 5}
+		case 2:
+			req = &pb.LeaseRevokeRequest{ID: rapid.Int64Range(1, 3).Draw(t, "lease")}
+		case 3, 4:
+			v.Publish()
+			published, compacted = m.rev, m.compacted
+			continue
+		case 5, 6, 7:
+			r := m.drawRange(t)
+			want, wantErr := m.rangeAt(r, published, compacted, m.states[published])
+			got, err := v.Range(context.Background(), r)
 			if err != wantErr || err == nil && !proto.Equal(got, want) {
-				t.Fatalf("Evaluate(%v) = %v, %v\nwant %v, %v", req, got, err, want, wantErr)
+				t.Fatalf("Range(%v) = %v, %v\nwant %v, %v", r, got, err, want, wantErr)
 			}
-			if v.Head() != m.rev {
-				t.Fatalf("Evaluate(%v): head %d, want %d", req, v.Head(), m.rev)
-			}
-			if m.rev != before && (ch == nil || ch.Revision != m.rev) {
-				t.Fatalf("Evaluate(%v): change %v, want revision %d", req, ch, m.rev)
-			}
+			continue
+		case 8, 9:
+			req = m.drawTxn(t, 1)
+		case 10:
+			key := drawKey(t)
+			req = &pb.DeleteRangeRequest{Key: key, RangeEnd: drawEnd(t, key), PrevKv: rapid.Bool().Draw(t, "prev_kv")}
+		default:
+			req = m.drawPut(t)
 		}
-		v.Publish()
-		checkView(t, v)
-		for rev := max(m.compacted, 1); rev <= m.rev; rev++ {
-			all := &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}, Revision: rev}
-			want, _ := m.rangeAt(all, m.rev, m.compacted, nil)
-			if got, err := v.Range(context.Background(), all); err != nil || !proto.Equal(got, want) {
-				t.Fatalf("Range(%v) = %v, %v\nwant %v", all, got, err, want)
-			}
-			count := &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}, Revision: rev, CountOnly: true}
-			if got, err := v.Range(context.Background(), count); err != nil || got.Count != want.Count {
-				t.Fatalf("Range(%v) = %v, %v\nwant %d", count, got, err, want.Count)
-			}
+		before := m.rev
+		want, wantErr := m.evaluate(req)
+		got, ch, err := v.Evaluate(req, nil, time.Time{}.Add(1))
+		if err != wantErr || err == nil && !proto.Equal(got, want) {
+			t.Fatalf("Evaluate(%v) = %v, %v\nwant %v, %v", req, got, err, want, wantErr)
 		}
-	})
+		if v.Head() != m.rev {
+			t.Fatalf("Evaluate(%v): head %d, want %d", req, v.Head(), m.rev)
+		}
+		if m.rev != before && (ch == nil || ch.Revision != m.rev) {
+			t.Fatalf("Evaluate(%v): change %v, want revision %d", req, ch, m.rev)
+		}
+		if ch != nil {
+			check(ch)
+		}
+	}
+	v.Publish()
+	checkView(t, v)
+	for rev := max(m.compacted, 1); rev <= m.rev; rev++ {
+		all := &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}, Revision: rev}
+		want, _ := m.rangeAt(all, m.rev, m.compacted, nil)
+		if got, err := v.Range(context.Background(), all); err != nil || !proto.Equal(got, want) {
+			t.Fatalf("Range(%v) = %v, %v\nwant %v", all, got, err, want)
+		}
+		count := &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}, Revision: rev, CountOnly: true}
+		if got, err := v.Range(context.Background(), count); err != nil || got.Count != want.Count {
+			t.Fatalf("Range(%v) = %v, %v\nwant %d", count, got, err, want.Count)
+		}
+	}
 }

@@ -66,7 +66,7 @@ func replayLog(t *rapid.T, log []logged) *View {
 }
 
 // everything renders all that clients can see of v.
-func everything(t *rapid.T, v *View) []string {
+func everything(t rapid.TB, v *View) []string {
 	var all []string
 	add := func(m proto.Message, err error) {
 		if err != nil {
@@ -232,6 +232,11 @@ func TestReplayRefuses(t *testing.T) {
 		"a number without writes": {Revision: 3, Number: 2},
 		"an unknown lease":        {Revision: 3, Number: 2, Writes: put(Write{Lease: 9})},
 		"another life":            {Revision: 3, Number: 2, Writes: put(Write{Birth: Birth{Operation: &id}})},
+		"another trail":           {Revision: 3, Number: 2, Writes: put(Write{Prev: 2, Birth: Birth{Number: 1}})},
+		"a key that is not local": {Revision: 3, Writes: put(Write{Local: true})},
+		"local writes numbered":   {Revision: 3, Number: 2, Writes: put(Write{Local: true})},
+		"writes not numbered":     {Revision: 3, Writes: put(Write{})},
+		"an empty local range":    {Revision: 3, Writes: []Write{{Kind: dag.DeleteRange, Local: true, Key: []byte("a")}}},
 		"a delete of nothing":     {Revision: 3, Number: 2, Writes: []Write{{Kind: dag.DeleteObserved, Key: []byte("x")}}},
 		"an empty range":          {Revision: 3, Number: 2, Writes: []Write{{Kind: dag.DeleteRange, Key: []byte("x")}}},
 		"an unknown kind":         {Revision: 3, Number: 2, Writes: []Write{{Kind: 9, Key: []byte("x")}}},

@@ -39,9 +39,9 @@ type Writes struct {
 // was in one another's past, and to the keys under the patterns of policy rules that changed.
 // The error is h's, or ErrReplay where the log does not fit the view, which must not be used after it.
 func (v *View) Turn(r *identity.Roster, changed []*dag.Op, h History) error {
-	spans := switchedSpans(v.roster, r)
-	v.roster = r
-	return v.turn(rosterJudge(r), spans, changed, h)
+	after := judgeBy(r)
+	before, _ := v.verdicts.judge.(*byRoster)
+	return v.turn(after, switchedSpans(before, after), changed, h)
 }
 
 // turn is Turn. spans have all keys that are local by one roster and not by the other.

@@ -1,6 +1,9 @@
 package mvcc
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/identity"
 )
@@ -55,24 +58,75 @@ func (j *verdicts) passes(op *dag.Op, key []byte) bool {
 // isLocal reports whether key is this node's own by the policy of now.
 func (j *verdicts) isLocal(key []byte) bool { return j.judge != nil && j.judge.local(key) }
 
-// rosterJudge returns what r says; a nil r lets everything count.
-func rosterJudge(r *identity.Roster) judge {
-	if r == nil {
+// byRoster is a roster as a judge.
+type byRoster struct {
+	roster *identity.Roster
+	rules  []identity.PolicyRule // of now, in order of precedence
+	locals bool                  // whether one of them is local
+}
+
+func judgeBy(r *identity.Roster) *byRoster {
+	b := &byRoster{roster: r, rules: r.Policy()}
+	b.locals = slices.ContainsFunc(b.rules, isLocalRule)
+	return b
+}
+
+func isLocalRule(r identity.PolicyRule) bool { return r.Mode == identity.ModeLocal }
+
+func (b *byRoster) judge(op *dag.Op) judgement { return dag.Judge(b.roster, op) }
+
+func (b *byRoster) local(key []byte) bool {
+	if !b.locals {
+		return false
+	}
+	rule, ok := b.roster.PolicyOf(key)
+	return ok && isLocalRule(rule)
+}
+
+// switchedSpans returns ranges with all keys that are local by one of two
+// rosters and not by the other. A nil one has no rules.
+func switchedSpans(before, after *byRoster) []span {
+	var was []identity.PolicyRule
+	if before != nil {
+		was = before.rules
+	}
+	same := func(a, b identity.PolicyRule) bool { return a.Pattern == b.Pattern && isLocalRule(a) == isLocalRule(b) }
+	if slices.EqualFunc(was, after.rules, same) {
 		return nil
 	}
-	return byRoster{r}
+	var set spanSet
+	for _, rules := range [...][]identity.PolicyRule{was, after.rules} {
+		for _, r := range rules {
+			if isLocalRule(r) {
+				set.add(spanOfPattern(r.Pattern))
+			}
+		}
+	}
+	return set.spans()
 }
 
-// byRoster is a roster as a judge.
-type byRoster struct{ roster *identity.Roster }
-
-func (b byRoster) judge(*dag.Op) judgement { return nil }
-
-func (b byRoster) local(key []byte) bool {
-	rule, ok := b.roster.PolicyOf(key)
-	return ok && rule.Mode == identity.ModeLocal
+// spanOfPattern returns a range with all keys that p matches: those that begin
+// as p does up to its first wildcard.
+func spanOfPattern(p identity.Pattern) span {
+	var prefix []byte
+	for i := 0; i < len(p); i++ {
+		switch p[i] {
+		case '*':
+			return spanOfPrefix(prefix)
+		case '\\':
+			i++
+		}
+		prefix = append(prefix, p[i])
+	}
+	return spanOf(prefix, nil)
 }
 
-func switchedSpans(before, after *identity.Roster) []span {
-	return []span{{open: true}}
+func spanOfPrefix(prefix []byte) span {
+	end := bytes.TrimRight(prefix, "\xff")
+	if len(end) == 0 {
+		return span{key: string(prefix), open: true}
+	}
+	end = bytes.Clone(end)
+	end[len(end)-1]++
+	return span{key: string(prefix), end: string(end)}
 }

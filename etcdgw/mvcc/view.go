@@ -7,7 +7,6 @@ import (
 	"github.com/tidwall/btree"
 
 	"github.com/causeway-sync/causeway/dag"
-	"github.com/causeway-sync/causeway/identity"
 )
 
 // Config configures a [View].
@@ -72,7 +71,6 @@ type View struct {
 	touched       []touch
 	sweep         sweep
 	verdicts      verdicts
-	roster        *identity.Roster // that verdicts are of; nil before the first
 	room          Room
 	record        dag.Index // that the writes which follow are in
 	received      []byte    // the trail of what ApplyRemote applied in record
