@@ -10,6 +10,7 @@ type exchange struct {
 	a, b     *replica
 	maxBytes int64
 	maxAgain int64
+	sketch   int  // authors in a vector from which it becomes a sketch, if not 0
 	fresh    bool // without what they remember of each other
 
 	rng *rand.Rand // if set, frames are sent and delivered in a random order
@@ -38,8 +39,8 @@ type side struct {
 
 // run carries the exchange to its end and stores what each remembers.
 func (x *exchange) run() error {
-	ca := Config{Mesh: x.a.m.id, Memory: x.a.peers[x.b], Salt: x.a.newSalt(), MaxBytes: x.maxBytes, MaxAgain: x.maxAgain}
-	cb := Config{Mesh: x.b.m.id, Memory: x.b.peers[x.a], Salt: x.b.newSalt(), MaxBytes: x.maxBytes, MaxAgain: x.maxAgain}
+	ca := Config{Mesh: x.a.m.id, Memory: x.a.peers[x.b], Salt: x.a.newSalt(), MaxBytes: x.maxBytes, MaxAgain: x.maxAgain, sketchFrom: x.sketch}
+	cb := Config{Mesh: x.b.m.id, Memory: x.b.peers[x.a], Salt: x.b.newSalt(), MaxBytes: x.maxBytes, MaxAgain: x.maxAgain, sketchFrom: x.sketch}
 	if x.fresh {
 		ca.Memory, cb.Memory = nil, nil
 	}

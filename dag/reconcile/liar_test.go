@@ -13,7 +13,7 @@ import (
 func (w *world) meetLiar(liar *replica) {
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
 	known := n.graph.Len()
-	x := &exchange{a: n, b: liar, rng: w.rng, tamper: w.tamper(n)}
+	x := &exchange{a: n, b: liar, rng: w.rng, tamper: w.tamper(n), sketch: w.sketch()}
 	if err := x.run(); err != nil {
 		w.Fatalf("seed %d: %v", w.seed, err)
 	}

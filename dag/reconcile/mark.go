@@ -49,10 +49,8 @@ func (m mark) check() check { return check(m[6:8]) }
 
 type check [2]byte
 
-// words are two independent hashes, from which a filter makes all of its own.
-func (m mark) words() (a, b uint64) {
-	return binary.BigEndian.Uint64(m[16:]), binary.BigEndian.Uint64(m[24:]) | 1
-}
+// word seeds the hashes of a filter.
+func (m mark) word() uint64 { return binary.BigEndian.Uint64(m[24:]) }
 
 // A ref names an op by its author and seq, and by its hash among the branches
 // of a forker.

@@ -54,23 +54,30 @@ type summary struct {
 type tip struct {
 	ref
 	span   uint64  // the seqs of the author's ops since the anchor are seq-span to seq
-	checks []check // of the ops at seq-d, d = 1, 2, 4 … below span, then span
+	checks []check // of the ops at seq-d, d = 1 to 8, 16, 32 … below span, then span
 }
+
+// denseChecks is how many ops directly before a tip have a check each. A fork
+// that is seen late is mostly a few ops long.
+const denseChecks = 8
 
 // countChecks returns how many checks a tip of that span has.
 func countChecks(span uint64) int {
-	if span == 0 {
-		return 0
+	if span <= denseChecks {
+		return int(span)
 	}
-	return bits.Len64(span-1) + 1
+	return denseChecks + bits.Len64((span-1)/denseChecks) // 16, 32 … below span, and span
 }
 
 // checkSeq returns the seq of check i of t.
 func (t tip) checkSeq(i int) uint64 {
-	if i == len(t.checks)-1 {
+	switch {
+	case i == len(t.checks)-1:
 		return t.seq - t.span
+	case i < denseChecks:
+		return t.seq - uint64(i) - 1
 	}
-	return t.seq - 1<<i
+	return t.seq - denseChecks<<(i-denseChecks+1)
 }
 
 // A batch is a frame of operations, parents first.

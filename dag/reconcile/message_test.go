@@ -21,10 +21,10 @@ func validMessages() map[string]message {
 	refs := []ref{{tag{1}, 1, tag{3}}, {tag{1}, 1, tag{4}}, {tag{2}, 1 << 40, tag{3}}}
 	return map[string]message{
 		"empty":    &summary{mesh: tag{9}, salt: salt{8}},
-		"summary":  &summary{mesh: tag{9}, anchor: refs[:2], vector: []tip{{refs[0], 0, nil}, {refs[2], 5, []check{{1}, {2}, {3}, {4}}}}},
+		"summary":  &summary{mesh: tag{9}, anchor: refs[:2], vector: []tip{{refs[0], 0, nil}, {refs[2], 5, []check{{1}, {2}, {3}, {4}, {5}}}}},
 		"branches": &summary{mesh: tag{9}, anchor: refs[:1], branches: refs, filter: filter{hashes: 17, bits: []byte{1, 2, 3}}},
 		"sketch":   &summary{mesh: tag{9}, sketch: []riblt.Symbol{{}, {Sum: riblt.Item{7}, Hash: 1<<48 - 1}}},
-		"full":     &summary{mesh: tag{9}, purpose: purposeFull, vector: []tip{{ref{tag{1}, 24, tag{3}}, 23, []check{{1}, {2}, {3}, {4}, {5}, {6}}}}},
+		"full":     &summary{mesh: tag{9}, purpose: purposeFull, vector: []tip{{ref{tag{1}, 24, tag{3}}, 23, []check{{1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}}}}},
 		"repair":   &summary{mesh: tag{9}, purpose: purposeRepair, anchor: refs[:1]},
 		"plain":    &summary{mesh: tag{9}, purpose: purposePlain, vector: []tip{{refs[0], 0, nil}}},
 		"ops":      batch{[]byte("blocks and bodies")},
@@ -170,6 +170,30 @@ func TestMemory(t *testing.T) {
 		memory{anchor: []dag.ID{id(2), id(1)}}.encode(), memory{offered: []dag.ID{id(1), id(1)}}.encode()} {
 		if m, err := decodeMemory(b); !errors.Is(err, ErrMemory) || m.anchor != nil || m.offered != nil {
 			t.Errorf("decodeMemory(%x) = %v, %v, want ErrMemory", b, m, err)
+		}
+	}
+}
+
+// TestChecks: the checks of a tip are of the eight ops before it, then ever
+// fewer, and of the first since the anchor.
+func TestChecks(t *testing.T) {
+	for span := range uint64(300) {
+		var want []uint64
+		for d := uint64(1); d < span; d++ {
+			if d <= 8 || d&(d-1) == 0 {
+				want = append(want, 1000-d)
+			}
+		}
+		if span > 0 {
+			want = append(want, 1000-span)
+		}
+		tip := tip{ref: ref{seq: 1000}, span: span, checks: make([]check, countChecks(span))}
+		var got []uint64
+		for i := range tip.checks {
+			got = append(got, tip.checkSeq(i))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("span %d (-want +got):\n%s", span, diff)
 		}
 	}
 }

@@ -162,6 +162,9 @@ func (s *Session) reply() error {
 	s.pending = nil
 	s.stats.PeerLacked = len(ops)
 	s.answer(ops, fresh)
+	if s.ended {
+		s.conclude()
+	}
 	return nil
 }
 
@@ -219,9 +222,21 @@ func (s *Session) onEnd(m end) error {
 		return fmt.Errorf("%w: an end", ErrProtocol)
 	}
 	s.expected--
+	s.ended, s.cut = true, m.cut
+	if s.pending == s.peer || s.asks && !s.full {
+		return nil // we do not know yet what the peer stated
+	}
+	s.conclude()
+	return nil
+}
+
+// conclude asks for a repair if something stated is missing after the peer's
+// answer, once, or else for nothing more.
+func (s *Session) conclude() {
+	s.ended = false
 	g := s.src.Graph()
 	ops, held := s.peer.held(newNames(g, s.peer.salt))
-	if !held && !m.cut && !s.repaired {
+	if !held && !s.cut && !s.repaired {
 		s.repaired = true
 		s.expected++
 		anchor := s.anchor
@@ -229,14 +244,13 @@ func (s *Session) onEnd(m end) error {
 			anchor = nil
 		}
 		s.salt = s.salt.next()
-		s.summarize(stateOf(g), purposeRepair, anchor)
-		return nil
+		s.summarize(s.now(), purposeRepair, anchor)
+		return
 	}
 	if s.held = held; held {
 		s.peerHas = ops
 	}
 	s.send(fin{satisfied: held})
-	return nil
 }
 
 func (s *Session) onFin(m fin) error {

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 
@@ -42,6 +43,10 @@ type Config struct {
 	// before or once held, in bytes: a peer that states again and again that it holds
 	// nothing costs no more than that. Zero means no bound of its own, less than zero none of them.
 	MaxAgain int64
+
+	// sketchFrom is for tests: authors in a vector from which it becomes a
+	// sketch, if not 0.
+	sketchFrom int
 }
 
 // A Session is one side of one exchange with one peer. Frames from [Session.Next]
@@ -52,15 +57,16 @@ type Config struct {
 // may be called at any time. Next never waits: when it has no frame, the
 // writer calls it again after the next Receive returned.
 type Session struct {
-	src      Source
-	mesh     dag.ID
-	maxBytes int64
-	maxAgain int64
-	memory   memory    // as configured, but empty if the graph does not hold it
-	anchor   []*dag.Op // those ops
-	offered  []*dag.Op // what was sent before or held once
-	state    state     // what the opening summary states
-	stated   []*dag.Op // which is the past of these, and of the anchor
+	src        Source
+	mesh       dag.ID
+	maxBytes   int64
+	maxAgain   int64
+	sketchFrom int
+	memory     memory    // as configured, but empty if the graph does not hold it
+	anchor     []*dag.Op // those ops
+	offered    []*dag.Op // what was sent before or held once
+	state      state     // what the opening summary states
+	stated     []*dag.Op // which is the past of these, and of the anchor
 
 	mu       sync.Mutex
 	err      error // the first; the session is over
@@ -74,6 +80,8 @@ type Session struct {
 	expected int         // answers of the peer whose end was not received
 	stats    Stats       // but RoundTrips
 	peerHas  []*dag.Op   // what the peer stated, if held
+	ended    bool        // the peer's answer ended before its statement was understood
+	cut      bool        // the peer's last answer ended at a limit
 
 	// What happened at most once, by this side or by the peer.
 	asks, wasAsked        bool // an ask
@@ -152,9 +160,17 @@ func New(src Source, cfg Config) (*Session, error) {
 	} else {
 		s.memory.anchor = nil
 	}
-	s.state = stateOf(g) // after the anchor was found, hence covers it
+	s.sketchFrom = cmp.Or(cfg.sketchFrom, minSketch)
+	s.state = s.now() // after the anchor was found, hence covers it
 	s.stated = s.summarize(s.state, purposeOpen, s.anchor)
 	return s, nil
+}
+
+// now returns what the graph holds.
+func (s *Session) now() state {
+	st := stateOf(s.src.Graph())
+	st.sketchFrom = s.sketchFrom
+	return st
 }
 
 // summarize sends what st is and returns what that states beside the anchor.

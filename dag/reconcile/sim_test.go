@@ -234,7 +234,7 @@ func (w *world) meetExactly() {
 	}
 	w.Helper()
 	union, lackA, lackB := unite(a, b)
-	x := &exchange{a: a, b: b, fresh: w.rng.IntN(8) == 0}
+	x := &exchange{a: a, b: b, fresh: w.rng.IntN(8) == 0, sketch: w.sketch()}
 	if w.rng.IntN(4) == 0 {
 		x.rng = w.rng
 	}
@@ -244,12 +244,13 @@ func (w *world) meetExactly() {
 		s    *Session
 		sent int
 	}{{x.sa, lackB}, {x.sb, lackA}} {
-		if st := c.s.Stats(); st.RoundTrips != 1 || st.OpsSent != c.sent || st.PeerLacked != c.sent || st.Duplicates != 0 {
-			w.Errorf("seed %d: session = %+v, want 1 round trip, %d ops sent, no duplicates", w.seed, st, c.sent)
+		mores := max(c.s.mores, c.s.wasMore)
+		if st := c.s.Stats(); st.RoundTrips != 1+mores || mores > 0 && x.sketch == 0 || st.OpsSent != c.sent || st.PeerLacked != c.sent || st.Duplicates != 0 {
+			w.Errorf("seed %d: session = %+v, want 1 round trip and %d, %d ops sent, no duplicates", w.seed, st, mores, c.sent)
 		}
 	}
 	// Summaries, then ops, then fins: the ops are in after two flights.
-	if x.rng == nil && (x.flights != 3 || x.settled > 2) {
+	if x.rng == nil && x.sketch == 0 && (x.flights != 3 || x.settled > 2) {
 		w.Errorf("seed %d: %d flights, settled after %d, want 3 and at most 2", w.seed, x.flights, x.settled)
 	}
 	if string(a.peers[b]) != string(b.peers[a]) {
@@ -265,7 +266,7 @@ func (w *world) meet(cut int, maxBytes int64) {
 	}
 	w.Helper()
 	union, _, _ := unite(a, b)
-	x := &exchange{a: a, b: b, cut: cut, maxBytes: maxBytes}
+	x := &exchange{a: a, b: b, cut: cut, maxBytes: maxBytes, sketch: w.sketch()}
 	if w.rng.IntN(2) == 0 {
 		x.rng = w.rng
 	}
@@ -280,6 +281,14 @@ func (w *world) meet(cut int, maxBytes int64) {
 	default:
 		w.checkUnion(x, union)
 	}
+}
+
+// sketch returns from how many authors on a session sends sketches: often never.
+func (w *world) sketch() int {
+	if w.rng.IntN(3) > 0 {
+		return 0
+	}
+	return 1 + w.rng.IntN(4)
 }
 
 // run runs x, which neither side may end with an error.
@@ -305,8 +314,8 @@ func (w *world) checkUnion(x *exchange, union map[dag.ID]bool) {
 		}
 	}
 	rt := x.sa.Stats().RoundTrips
-	if rt > 3 || x.settled > 2*rt || rt != x.sb.Stats().RoundTrips {
-		w.Errorf("seed %d: %d round trips, %d at the other side, want at most 3; settled after %d flights",
+	if rt > 3+max(x.sa.mores, x.sa.wasMore) || x.settled > 2*rt || rt != x.sb.Stats().RoundTrips {
+		w.Errorf("seed %d: %d round trips, %d at the other side, want at most 3 and those of sketches; settled after %d flights",
 			w.seed, rt, x.sb.Stats().RoundTrips, x.settled)
 	}
 }

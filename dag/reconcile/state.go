@@ -14,6 +14,8 @@ type state struct {
 	g     *dag.Graph
 	heads []*dag.Op // ascending by ID
 	tips  []*dag.Op // per author, the last ops of its branches
+
+	sketchFrom int // authors in a vector from which it becomes a sketch
 }
 
 // stateOf reads the state of g.
@@ -22,7 +24,7 @@ func stateOf(g *dag.Graph) state { return stateUnder(g, g.Heads()) }
 // stateUnder returns the state in which heads were the heads of g, though g
 // may have grown since: tips is what the past of heads ends in.
 func stateUnder(g *dag.Graph, heads []*dag.Op) state {
-	st := state{g: g, heads: heads}
+	st := state{g: g, heads: heads, sketchFrom: minSketch}
 	isHead := make(map[*dag.Op]bool, len(st.heads))
 	for _, h := range st.heads {
 		isHead[h] = true
@@ -72,9 +74,9 @@ func (st state) summary(s salt, mesh dag.ID, p purpose, anchor []*dag.Op) (*summ
 		forked = st.bound(forked, MaxAuthorTips)
 		sum.branches = refsOf(s, forked)
 	}
-	if len(single) >= minSketch && p != purposePlain {
+	if len(single) >= st.sketchFrom && p != purposePlain {
 		enc := riblt.NewEncoder(s.hash, itemsOf(s, single, nil))
-		sum.sketch = enc.Next(min(len(single)/sketchShare, MaxSymbols))
+		sum.sketch = enc.Next(min(1+len(single)/sketchShare, MaxSymbols))
 		return sum, append(single, forked...), enc
 	}
 	single = st.bound(single, 1)
