@@ -188,15 +188,16 @@ func (r *Roster) findRotations(enrol *entry) (stand []*Statement) {
 // those that are revoked, be it with their enrolment.
 func (r *Roster) findSiblings(a *record) (keys []PublicKey) {
 	f := r.basis.frame()
+	o := f.operators[a.Operator] // a's may be of a frame that was dropped since
 	at := func(enrol *entry, key PublicKey) {
-		if key == a.Key || f.revoked(a.operator, enrol.statement.id, key) {
+		if key == a.Key || f.revoked(o, enrol.statement.id, key) {
 			return
 		}
 		if b := r.record(key); b != nil && b.ID == enrol.statement.id && b.Index == a.Index {
 			keys = append(keys, key)
 		}
 	}
-	for _, issuer := range a.operator.Keys {
+	for _, issuer := range o.Keys {
 		r.set.about(slotTopic(a.Operator, a.Slot, issuer), func(e *entry) bool {
 			c, ok := e.statement.Content.(Enrol)
 			switch {
