@@ -40,9 +40,9 @@ const (
 	// of everything delivered, of ops just arriving, and of a few late ones.
 	// A frame takes some 500 bytes for each operator.
 	keptFrames = 8
-	// keptTables is how many author tables are kept, at some 500 bytes for each
-	// author that was asked about.
-	keptTables = 32
+	// keptTables is how many author tables are kept, each with its frame and
+	// some 500 bytes for each author that was asked about.
+	keptTables = 16
 )
 
 // A recent bounds what the rosters that grew from one hold of derived state.

@@ -133,14 +133,15 @@ func (r *Roster) Statement(id StatementID) *Statement {
 // Stands reports whether a carried statement stands: docs/roster.md, section 3.
 // Whether a restriction that stands is also in force: [Roster.Restrictions].
 func (r *Roster) Stands(id StatementID) bool {
-	f, e := r.basis.frame(), r.set.get(id)
+	t, e := r.table(), r.set.get(id)
+	f := t.frame
 	if e == nil || f.found == nil || !e.in(f.founding) {
 		return false
 	}
 	switch c := e.statement.Content.(type) {
 	case Rotate:
 		enrolment := r.set.get(c.Enrolment)
-		return enrolment != nil && r.rotates(enrolment, id)
+		return enrolment != nil && r.rotates(t, enrolment, id)
 	case Redeem:
 		_, ok := f.operators[id]
 		return ok

@@ -6,9 +6,11 @@ import (
 	"sync/atomic"
 )
 
-// An authorTable remembers what a roster was asked about authors.
+// An authorTable remembers what a roster was asked about authors, and the frame
+// by which they are judged: one that is derived again has other operators.
 type authorTable struct {
-	used atomic.Bool
+	frame *frame
+	used  atomic.Bool
 
 	mu        sync.RWMutex
 	records   map[PublicKey]*record // of those that are enrolled
@@ -18,6 +20,7 @@ type authorTable struct {
 // A record is what one roster says about one author.
 type record struct {
 	Author
+	frame        *frame
 	operator     *operator
 	restrictions []*issued // in force on the operator, its sponsors, the enrolment and the key
 	heads        []Place   // the greatest of what these and policies keep
@@ -38,7 +41,7 @@ func (r *Roster) record(key PublicKey) *record {
 	if rec != nil {
 		return rec
 	}
-	if rec = r.newRecord(key); rec == nil {
+	if rec = r.newRecord(t, key); rec == nil {
 		return nil
 	}
 	t.mu.Lock()
@@ -53,7 +56,7 @@ func (r *Roster) record(key PublicKey) *record {
 func (r *Roster) table() *authorTable {
 	t := r.authors.Load()
 	if t == nil {
-		t = &authorTable{records: map[PublicKey]*record{}, rotations: map[StatementID][]*Statement{}}
+		t = &authorTable{frame: r.basis.frame(), records: map[PublicKey]*record{}, rotations: map[StatementID][]*Statement{}}
 		if !r.authors.CompareAndSwap(nil, t) {
 			return r.table()
 		}
@@ -67,8 +70,8 @@ func (r *Roster) table() *authorTable {
 
 // newRecord finds where the key belongs: to the enrolment that names it, of
 // the least ID, or else to the rotate that does.
-func (r *Roster) newRecord(key PublicKey) *record {
-	f := r.basis.frame()
+func (r *Roster) newRecord(t *authorTable, key PublicKey) *record {
+	f := t.frame
 	if f.found == nil {
 		return nil
 	}
@@ -83,13 +86,13 @@ func (r *Roster) newRecord(key PublicKey) *record {
 			if rotate != nil || c.Key != key {
 				break
 			}
-			if named := r.set.get(c.Enrolment); named != nil && r.rotates(named, e.statement.id) {
+			if named := r.set.get(c.Enrolment); named != nil && r.rotates(t, named, e.statement.id) {
 				rotate = e
 			}
 		}
 		return enrol == nil
 	})
-	rec := &record{Author: Author{Key: key}}
+	rec := &record{Author: Author{Key: key}, frame: f}
 	switch {
 	case enrol != nil:
 	case rotate != nil:
@@ -107,8 +110,8 @@ func (r *Roster) newRecord(key PublicKey) *record {
 	rec.OperatorName, rec.Role, rec.Patterns = o.Name, o.Role, o.Patterns
 	rec.operator = o
 	rec.restrictions = f.restrictionsOn(o, s.id, key)
-	rec.siblings = sync.OnceValue(func() []PublicKey { return r.findSiblings(rec) })
-	rec.judge(f)
+	rec.siblings = sync.OnceValue(func() []PublicKey { return r.findSiblings(t, rec) })
+	rec.judge()
 	return rec
 }
 
@@ -127,16 +130,15 @@ func (f *frame) restrictionsOn(o *operator, enrolment StatementID, key PublicKey
 // rotations returns the rotates of an enrolment that stand, ascending by index
 // and ID. A key that holds an index can hand on to a greater one only, so that
 // they are found in that order.
-func (r *Roster) rotations(enrol *entry) []*Statement {
+func (r *Roster) rotations(t *authorTable, enrol *entry) []*Statement {
 	id := enrol.statement.id
-	t := r.table()
 	t.mu.RLock()
 	stand, ok := t.rotations[id]
 	t.mu.RUnlock()
 	if ok {
 		return stand
 	}
-	stand = r.findRotations(enrol)
+	stand = r.findRotations(t.frame, enrol)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.rotations[id] = stand
@@ -145,12 +147,11 @@ func (r *Roster) rotations(enrol *entry) []*Statement {
 
 // rotates reports whether a rotate of the enrolment's stands. It goes by the ID: ops
 // that carry one statement each hold a copy of it.
-func (r *Roster) rotates(enrol *entry, id StatementID) bool {
-	return slices.ContainsFunc(r.rotations(enrol), func(s *Statement) bool { return s.id == id })
+func (r *Roster) rotates(t *authorTable, enrol *entry, id StatementID) bool {
+	return slices.ContainsFunc(r.rotations(t, enrol), func(s *Statement) bool { return s.id == id })
 }
 
-func (r *Roster) findRotations(enrol *entry) (stand []*Statement) {
-	f := r.basis.frame()
+func (r *Roster) findRotations(f *frame, enrol *entry) (stand []*Statement) {
 	c, ok := enrol.statement.Content.(Enrol)
 	if !ok {
 		return nil
@@ -186,18 +187,16 @@ func (r *Roster) findRotations(enrol *entry) (stand []*Statement) {
 
 // findSiblings returns the other keys at the author's place, ascending, without
 // those that are revoked, be it with their enrolment.
-func (r *Roster) findSiblings(a *record) (keys []PublicKey) {
-	f := r.basis.frame()
-	o := f.operators[a.Operator] // a's may be of a frame that was dropped since
+func (r *Roster) findSiblings(t *authorTable, a *record) (keys []PublicKey) {
 	at := func(enrol *entry, key PublicKey) {
-		if key == a.Key || f.revoked(o, enrol.statement.id, key) {
+		if key == a.Key || t.frame.revoked(a.operator, enrol.statement.id, key) {
 			return
 		}
-		if b := r.record(key); b != nil && b.ID == enrol.statement.id && b.Index == a.Index {
+		if b := r.newRecord(t, key); b != nil && b.ID == enrol.statement.id && b.Index == a.Index {
 			keys = append(keys, key)
 		}
 	}
-	for _, issuer := range o.Keys {
+	for _, issuer := range a.operator.Keys {
 		r.set.about(slotTopic(a.Operator, a.Slot, issuer), func(e *entry) bool {
 			c, ok := e.statement.Content.(Enrol)
 			switch {
@@ -205,7 +204,7 @@ func (r *Roster) findSiblings(a *record) (keys []PublicKey) {
 			case a.Index == 0:
 				at(e, c.Node)
 			default:
-				for _, s := range r.rotations(e) {
+				for _, s := range r.rotations(t, e) {
 					if rotate := s.Content.(Rotate); rotate.Index == a.Index {
 						at(e, rotate.Key)
 					}

@@ -50,8 +50,8 @@ func (o *operator) rightsUnder(restrictions []*issued, kept []byte) rights {
 }
 
 // judge computes what the author may write after everything.
-func (a *record) judge(f *frame) {
-	o := a.operator
+func (a *record) judge() {
+	f, o := a.frame, a.operator
 	rightsNow := func() rights { return o.rightsUnder(a.restrictions, make([]byte, len(a.restrictions))) }
 	now := &Standing{key: a.Key, operator: o.ID, policy: f.policyAt(nil)}
 	a.heads = f.rules.heads
@@ -124,18 +124,18 @@ func (r *Roster) StandingAt(key PublicKey, at Place) *Standing {
 	if at == nil || !within(a.heads, at) {
 		return a.now
 	}
-	return a.at(r.basis.frame(), at)
+	return a.at(at)
 }
 
 // at returns the standing in a place that some restriction or policy keeps.
-func (a *record) at(f *frame, at Place) *Standing {
+func (a *record) at(at Place) *Standing {
 	kept := make([]byte, len(a.restrictions))
 	for i, r := range a.restrictions {
 		if within(r.entry.keep, at) {
 			kept[i] = 1
 		}
 	}
-	in := class{kept: string(kept), policy: f.policyAt(at)}
+	in := class{kept: string(kept), policy: a.frame.policyAt(at)}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if s := a.classes[in]; s != nil {
