@@ -16,7 +16,7 @@ func newDAG(std stdio) *cobra.Command {
 	c := group("dag", "Look at the operations a node holds",
 		`Dag shows the signed operations that a data directory holds, by asking the node
 that runs on it, or by reading the directory while none does.`)
-	c.AddCommand(newDAGHeads(std), newDAGLog(std), newDAGShow(std), newDAGForks(std), newDAGProof(std), newDAGVerifyProof(std), newDAGVerify(std), newDAGGraph(std))
+	c.AddCommand(newDAGHeads(std), newDAGLog(std), newDAGShow(std), newDAGForks(std), newDAGProof(std), newDAGVerifyProof(std), newDAGVerify(std), newDAGGraph(std), newDAGExport(std))
 	return c
 }
 
