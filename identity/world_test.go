@@ -47,10 +47,18 @@ func (o *op) InPastOf(p identity.Place) bool { return p.(*op).past[o] }
 
 func (o *op) String() string { return fmt.Sprint("op ", o.id) }
 
+var worldPrivate = map[string]*identity.PrivateKey{}
+
+// worldKey returns the key of that name, always the same.
 func worldKey(name string) *identity.PrivateKey {
-	var seed [32]byte
-	copy(seed[:], name)
-	return identity.NewKeyFromSeed(seed)
+	key := worldPrivate[name]
+	if key == nil {
+		var seed [32]byte
+		copy(seed[:], name)
+		key = identity.NewKeyFromSeed(seed)
+		worldPrivate[name] = key
+	}
+	return key
 }
 
 func pub(name string) identity.PublicKey { return worldKey(name).Public() }
