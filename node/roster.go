@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -43,6 +44,20 @@ func (n *Node) Issuer(_ context.Context, key identity.PublicKey) (admin.Issuer, 
 // Explain implements admin.Node.
 func (n *Node) Explain(_ context.Context, key []byte) (admin.Explanation, error) {
 	return admin.Explain(n.pipeline.Graph().Roster(), n.self, key), nil
+}
+
+// Blocks implements admin.Node.
+func (n *Node) Blocks(_ context.Context, id dag.ID) (admin.Blocks, error) {
+	if _, ok := n.pipeline.Graph().Get(id); !ok {
+		return admin.Blocks{}, fmt.Errorf("op %s: %w", id, admin.ErrNotFound)
+	}
+	block, body, err := n.pipeline.Fetch(id)
+	return admin.Blocks{Block: block, Body: body}, err
+}
+
+// Keep implements admin.Node.
+func (n *Node) Keep(ctx context.Context, subject identity.StatementID, key *identity.PublicKey, before time.Time) ([]dag.ID, error) {
+	return admin.KeepBefore(ctx, n.pipeline.Graph(), subject, key, before, n.pipeline.Statements)
 }
 
 // Carry implements admin.Node.

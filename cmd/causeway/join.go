@@ -15,17 +15,20 @@ import (
 	"github.com/causeway-sync/causeway/node/p2p"
 )
 
-// maxTicket bounds what is read as a ticket, in bytes.
-const maxTicket = 64 << 10
+// maxText bounds what is read as a ticket, a request or a pass, in bytes.
+const maxText = 128 << 10
 
 func newJoin(std stdio) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "join",
-		Short: "Join a mesh with a ticket",
+		Short: "Join a mesh with a ticket or a pass",
 		Long: `Join redeems a ticket for a data directory that holds no node yet: it makes the
 node's key, and the operator's unless one is given, and is enrolled by the node
 that issued the ticket. The ticket is a secret; it is read from standard input
-or a file, never from the command line.`,
+or a file, never from the command line.
+
+A node that an operator enrolled by its request ("causeway member request") has
+a pass instead of a ticket: --pass-file. It is no secret.`,
 		Example: `  causeway invite --data-dir a | causeway join --data-dir b
   causeway join --ticket-file ticket --operator-name acme`,
 		Args: exactly(0, ""),
@@ -33,11 +36,16 @@ or a file, never from the command line.`,
 	dir, out := dataDirFlag(c), outputFlag(c)
 	operator := newOperatorFlags(c, std, "operator")
 	file := c.Flags().String("ticket-file", "-", "file that holds the ticket; - is standard input")
+	pass := c.Flags().String("pass-file", "", "file that holds a pass instead of a ticket; - is standard input")
+	c.MarkFlagsMutuallyExclusive("ticket-file", "pass-file")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *pass != "" {
+			return joinWithPass(cmd.Context(), std, *out, *dir, *pass)
+		}
 		if *file == "-" && operator.secret.fd == 0 {
 			return usageError{errors.New("--passphrase-fd 0 needs --ticket-file: standard input cannot hold both")}
 		}
-		text, err := readTicket(cmd.Context(), std, *file)
+		text, err := readText(cmd.Context(), std, *file, "ticket")
 		if err != nil {
 			return err
 		}
@@ -58,20 +66,33 @@ or a file, never from the command line.`,
 	return c
 }
 
-// readTicket reads a ticket's text from file, standard input if that is "-". A
-// terminal gives one line.
-func readTicket(ctx context.Context, std stdio, file string) (string, error) {
+func joinWithPass(ctx context.Context, std stdio, out format, dir, file string) error {
+	text, err := readText(ctx, std, file, "pass")
+	if err != nil {
+		return err
+	}
+	pass, err := node.JoinWithPass(dir, text)
+	if err != nil {
+		return explain(err, dir)
+	}
+	fmt.Fprintf(std.err, "Joined the mesh. Start the node: causeway serve --data-dir %s\n", dir)
+	return printMembership(std, out, pass.Mesh, dir)
+}
+
+// readText reads a ticket, a request or a pass from file, standard input if
+// that is "-". A terminal gives one line, unseen.
+func readText(ctx context.Context, std stdio, file, what string) (string, error) {
 	src, from := std.in, "standard input"
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return "", fmt.Errorf("ticket file: %w", err)
+			return "", fmt.Errorf("%s file: %w", what, err)
 		}
 		defer f.Close()
 		src, from = f, file
 	}
 	if f, ok := src.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprint(std.err, "Ticket: ")
+		fmt.Fprint(std.err, strings.ToUpper(what[:1])+what[1:]+": ")
 		secret, err := hidden(ctx, f)
 		fmt.Fprintln(std.err)
 		if err != nil {
@@ -79,15 +100,15 @@ func readTicket(ctx context.Context, std stdio, file string) (string, error) {
 		}
 		src = strings.NewReader(string(secret))
 	}
-	b, err := io.ReadAll(io.LimitReader(src, maxTicket+1))
+	b, err := io.ReadAll(io.LimitReader(src, maxText+1))
 	if err != nil {
-		return "", fmt.Errorf("read ticket: %w", err)
+		return "", fmt.Errorf("read %s: %w", what, err)
 	}
-	if len(b) > maxTicket {
-		return "", fmt.Errorf("%s is too long for a ticket", from)
+	if len(b) > maxText {
+		return "", fmt.Errorf("%s is too long for a %s", from, what)
 	}
 	if len(strings.TrimSpace(string(b))) == 0 {
-		return "", fmt.Errorf("%s holds no ticket", from)
+		return "", fmt.Errorf("%s holds no %s", from, what)
 	}
 	return string(b), nil
 }

@@ -21,6 +21,7 @@ from the command line or the environment.`)
 	c.AddCommand(
 		newKeyNew(std), newKeyList(std), newKeyShow(std),
 		newKeyExport(std), newKeyImport(std), newKeyPasswd(std),
+		newKeyRotate(std), newKeyRevoke(std),
 	)
 	return c
 }

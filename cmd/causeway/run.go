@@ -98,7 +98,7 @@ Exit codes: 0 success, 1 failure, 2 wrong command line.`)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveDefault)
 	root.AddCommand(
 		newServe(std), newInit(std), newInvite(std), newJoin(std),
-		newKey(std), newMember(std), newStatus(std), newPeers(std), newDAG(std), newSnapshot(std),
+		newKey(std), newMember(std), newPolicy(std), newStatus(std), newPeers(std), newDAG(std), newSnapshot(std),
 		newDemo(std), newVersion(std),
 	)
 	return root
@@ -127,6 +127,16 @@ func exactly(n int, what string) cobra.PositionalArgs {
 		case len(args) < n:
 			return usageError{fmt.Errorf("%s: %s is missing", cmd.CommandPath(), what)}
 		case len(args) > n:
+			return usageError{fmt.Errorf("%s: unexpected argument %q", cmd.CommandPath(), args[n])}
+		}
+		return nil
+	}
+}
+
+// atMost returns a check for no more than n arguments.
+func atMost(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
 			return usageError{fmt.Errorf("%s: unexpected argument %q", cmd.CommandPath(), args[n])}
 		}
 		return nil

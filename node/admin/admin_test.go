@@ -73,6 +73,15 @@ func (f *fakeNode) Issuer(_ context.Context, key identity.PublicKey) (admin.Issu
 func (f *fakeNode) Explain(_ context.Context, key []byte) (admin.Explanation, error) {
 	return admin.Explanation{Key: key, Mode: identity.ModeLocal}, f.err
 }
+func (f *fakeNode) Blocks(context.Context, dag.ID) (admin.Blocks, error) {
+	return admin.Blocks{Block: []byte("block"), Body: []byte("body")}, f.err
+}
+func (f *fakeNode) Keep(_ context.Context, subject identity.StatementID, key *identity.PublicKey, before time.Time) ([]dag.ID, error) {
+	if f.err == nil && (subject == (identity.StatementID{}) || key == nil || before.IsZero()) {
+		return nil, admin.ErrNotFound
+	}
+	return []dag.ID{{1}}, f.err
+}
 func (f *fakeNode) Carry(_ context.Context, statements []*identity.Statement) (dag.ID, error) {
 	return dag.ID(statements[0].ID()), f.err
 }

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/identity"
@@ -111,6 +112,13 @@ func (c *Client) Op(ctx context.Context, id dag.ID) (OpDetail, error) {
 	return d, err
 }
 
+// Blocks returns an op as it is signed. An ID the node does not know is ErrNotFound.
+func (c *Client) Blocks(ctx context.Context, id dag.ID) (block, body []byte, err error) {
+	var b Blocks
+	err = c.get(ctx, "/v0/dag/blocks/"+id.String(), &b)
+	return b.Block, b.Body, err
+}
+
 // Roster returns who may write what, as the node has it.
 func (c *Client) Roster(ctx context.Context) (Roster, error) {
 	var r Roster
@@ -130,6 +138,18 @@ func (c *Client) Explain(ctx context.Context, key []byte) (Explanation, error) {
 	var e Explanation
 	err := c.get(ctx, "/v0/policy?key="+base64.URLEncoding.EncodeToString(key), &e)
 	return e, err
+}
+
+// Keep asks for the keep heads of a restriction that keeps what its subject
+// wrote before a moment; see KeepBefore.
+func (c *Client) Keep(ctx context.Context, subject identity.StatementID, key *identity.PublicKey, before time.Time) ([]dag.ID, error) {
+	q := url.Values{"subject": {subject.String()}, "before": {before.UTC().Format(time.RFC3339Nano)}}
+	if key != nil {
+		q.Set("key", key.String())
+	}
+	var l keepList
+	err := c.get(ctx, "/v0/keep?"+q.Encode(), &l)
+	return l.Keep, err
 }
 
 // Carry has the node carry statements in an operation, which is durable when

@@ -74,7 +74,7 @@ func (d *deepest) Pop() any {
 func Members(r *identity.Roster) []Member {
 	nodes := make(map[identity.StatementID][]identity.PublicKey)
 	for _, n := range r.Nodes() {
-		nodes[n.Operator] = append(nodes[n.Operator], n.Node)
+		nodes[n.Operator] = append(nodes[n.Operator], n.Key)
 	}
 	ms := []Member{}
 	for _, o := range r.Operators() {

@@ -31,6 +31,12 @@ type OpDetail struct {
 	Statements   []StatementDetail `json:"statements"`   // in order
 }
 
+// Blocks is an operation as it is signed and sent.
+type Blocks struct {
+	Block []byte `json:"block"` // the signed header
+	Body  []byte `json:"body"`  // empty if it has none
+}
+
 // Write is one write of a transaction.
 type Write struct {
 	Kind   string `json:"kind"` // put, delete or delete-range

@@ -37,6 +37,10 @@ type Node interface {
 	Issuer(ctx context.Context, key identity.PublicKey) (Issuer, error)
 	// Explain says how a key is kept.
 	Explain(ctx context.Context, key []byte) (Explanation, error)
+	// Keep returns the keep heads that KeepBefore describes.
+	Keep(ctx context.Context, subject identity.StatementID, key *identity.PublicKey, before time.Time) ([]dag.ID, error)
+	// Blocks returns an op as it is signed: header block and body.
+	Blocks(ctx context.Context, id dag.ID) (Blocks, error)
 	// Carry puts statements, whose signatures are good, into an own op, which is
 	// durable when it returns. ErrDenied if the node may make no op.
 	Carry(ctx context.Context, statements []*identity.Statement) (dag.ID, error)
@@ -205,6 +209,21 @@ func handler(n Node) http.Handler {
 		}
 		return n.Explain(r.Context(), key)
 	})
+	get("/v0/dag/blocks/{id}", func(r *http.Request) (any, error) {
+		id, err := dag.ParseID(r.PathValue("id"))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		return n.Blocks(r.Context(), id)
+	})
+	get("/v0/keep", func(r *http.Request) (any, error) {
+		subject, key, before, err := checkKeep(r.URL.Query())
+		if err != nil {
+			return nil, err
+		}
+		ids, err := n.Keep(r.Context(), subject, key, before)
+		return keepList{Keep: ids}, err
+	})
 	post := func(path string, f func(r *http.Request) (any, error)) {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { answer(w, r, f) })
 	}
@@ -243,6 +262,9 @@ type (
 	}
 	opList struct {
 		Ops []Op `json:"ops"`
+	}
+	keepList struct {
+		Keep []dag.ID `json:"keep"`
 	}
 )
 

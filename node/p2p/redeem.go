@@ -99,7 +99,7 @@ func (cfg *RedeemConfig) statements() (*joinRequest, identity.StatementID, error
 	operator := redeem.ID()
 	enrol, err := identity.SignStatement(identity.Statement{
 		Mesh: &mesh, Issuer: cfg.Operator.Public(), As: &operator, Seq: 1,
-		Content: identity.Enrol{Node: cfg.Node.Public(), Consent: identity.SignConsent(mesh, operator, 0, cfg.Node)},
+		Content: identity.Enrol{Node: cfg.Node.Public(), Rotations: identity.DefaultRotations, Consent: identity.SignConsent(mesh, operator, 0, cfg.Node)},
 	}, cfg.Operator)
 	if err != nil {
 		return nil, identity.StatementID{}, fmt.Errorf("join: sign with the operator's key: %w", err)
