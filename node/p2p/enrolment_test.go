@@ -47,7 +47,7 @@ func FuzzRequest(f *testing.F) {
 }
 
 func FuzzPass(f *testing.F) {
-	p, _ := testPass(f)
+	p, _, _ := testPass(f)
 	text, err := p.Text()
 	if err != nil {
 		f.Fatal(err)
@@ -66,24 +66,30 @@ func FuzzPass(f *testing.F) {
 
 func trimmed(text string) string { return string(bytes.TrimSpace([]byte(text))) }
 
-// testPass returns the pass of a node, with the mesh that it is enrolled in.
-func testPass(tb testing.TB) (*Pass, *dagtest.Mesh) {
-	m := dagtest.NewMesh(tb, dagtest.Config{Authors: 1, Members: []dagtest.Member{{Role: identity.RoleWriter, Patterns: []string{"**"}}}})
-	op := m.Enrolled[1]
-	id, err := PeerID(m.Author(0))
+// testPass returns the pass of a node, its key, and the founding op of its mesh.
+func testPass(tb testing.TB) (*Pass, identity.PublicKey, *dag.Signed) {
+	m := dagtest.New(tb, 1)
+	mesh := [32]byte(m.Founding.ID())
+	operator, node := m.Key("team"), m.Key("team's node")
+	admit := m.State(m.OperatorKey(), &mesh, identity.Admit{Name: "team", Keys: []identity.PublicKey{operator.Public()},
+		Grant: identity.Grant{Role: identity.RoleWriter, Patterns: []identity.Pattern{"**"}, Nodes: 1}})
+	id := admit.ID()
+	enrol := m.Issue(operator, identity.Statement{Mesh: &mesh, As: &id, Content: identity.Enrol{
+		Node: node.Public(), Consent: identity.SignConsent(mesh, id, 0, node)}})
+	op := m.Sign(dagtest.Draft{Parents: []dag.ID{m.Founding.ID()}, Statements: []*identity.Statement{admit, enrol}})
+	host, err := PeerID(m.Author(0))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	addrs := []string{"/ip4/127.0.0.1/tcp/7600/p2p/" + id.String()}
-	p, err := NewPass(m.Founding.ID(), m.Author(0), addrs, op.Block(), op.Body())
+	p, err := NewPass(m.Founding.ID(), m.Author(0), []string{"/ip4/127.0.0.1/tcp/7600/p2p/" + host.String()}, op.Block(), op.Body())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return p, m
+	return p, node.Public(), m.Founding
 }
 
 func TestPass(t *testing.T) {
-	p, m := testPass(t)
+	p, node, founding := testPass(t)
 	text, err := p.Text()
 	if err != nil {
 		t.Fatal(err)
@@ -92,23 +98,23 @@ func TestPass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := got.Joined(m.Author(1))
+	j, err := got.Joined(node)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := m.Enrolled[1].ID(); j.Op != want || j.Mesh != m.Founding.ID() || len(j.Addrs) != 1 {
-		t.Errorf("Joined() = %+v, want op %s", j, want)
+	if j.Mesh != founding.ID() || j.Host != p.Host || len(j.Addrs) != 1 {
+		t.Errorf("Joined() = %+v, want mesh %s and host %s", j, founding.ID(), p.Host)
 	}
-	if _, err := got.Joined(m.Author(0)); !errors.Is(err, ErrPass) {
+	if _, err := got.Joined(p.Host); !errors.Is(err, ErrPass) {
 		t.Errorf("Joined(another node) = %v, want ErrPass", err)
 	}
 
 	altered := *p
 	altered.Block = bytes.Clone(p.Block)
 	altered.Block[len(altered.Block)-1] ^= 1 // the signature
-	founding := *p
-	founding.Block, founding.Body = m.Founding.Block(), m.Founding.Body()
-	for name, q := range map[string]*Pass{"an altered op": &altered, "an op of no mesh": &founding} {
+	meshless := *p
+	meshless.Block, meshless.Body = founding.Block(), founding.Body()
+	for name, q := range map[string]*Pass{"an altered op": &altered, "an op of no mesh": &meshless} {
 		text, err := q.Text()
 		if err != nil {
 			t.Fatal(err)
