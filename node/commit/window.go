@@ -24,6 +24,14 @@ const (
 // in a hundred is free, all of them fail with probability 2^-14 at most.
 const pickTries = 1024
 
+// A node's next window is picked among nextShare of those above its last, but
+// nextLeast if there are as many: two clones that pick at once then pick
+// different ones, and tens of claims leave half of the windows to pick from.
+const (
+	nextShare = 16
+	nextLeast = 1024
+)
+
 // openWindowIfNeeded opens a revision window for the node's key if it has
 // none: for a joined node's first, once the op that enrols it, and so everything before,
 // has been delivered, from when on clients are served; and for one that it was
@@ -102,15 +110,22 @@ func (p *Pipeline) claimWindow() {
 
 // pickEpoch picks one of the windows that no op claims, uniformly: nodes that
 // have not heard of each other pick different ones, and nobody can foresee which.
-// It fails if no window is free, or hardly any.
+// A node that has a window picks among the next ones above it, so that its
+// revisions do not go down, and so that many more are left above those. It
+// fails if no window is free, or hardly any.
 func (p *Pipeline) pickEpoch() (uint64, error) {
+	last := p.window.epoch
+	among := dag.MaxEpoch - last
+	if last > 0 {
+		among = min(among, max(among/nextShare, nextLeast))
+	}
 	for range pickTries {
 		var b [4]byte
 		if _, err := io.ReadFull(p.cfg.Random, b[:]); err != nil {
 			return 0, err
 		}
-		epoch := uint64(binary.BigEndian.Uint32(b[:])) & dag.MaxEpoch
-		if epoch > 0 && !p.graph.Claimed(epoch) {
+		epoch := last + uint64(binary.BigEndian.Uint32(b[:]))%(among+1)
+		if epoch > last && !p.graph.Claimed(epoch) {
 			return epoch, nil
 		}
 	}

@@ -195,7 +195,7 @@ func TestWindowRival(t *testing.T) {
 			if _, err := p.Carry(t.Context(), all); err != nil {
 				t.Fatal(err)
 			}
-			victim := openPicking(t, memstore.New(), p.cfg.Mesh, "victim", 1000, 2000, 3000, 4000, 5000)
+			victim := openPicking(t, memstore.New(), p.cfg.Mesh, "victim", 1000, 1000, 1000, 1000, 1000) // each but the first counts from the one before
 			deliver(t, p, victim)
 			<-victim.ReadyCh()
 			admit := func(ops ...*dag.Signed) (moved bool) {
