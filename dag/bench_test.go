@@ -7,6 +7,7 @@ import (
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/dagtest"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // A shape is a way in which authors build on each other.
@@ -199,4 +200,125 @@ func BenchmarkClaim(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/branches, "ns/claim")
+}
+
+// crowd makes a mesh in which so many operators were admitted by statements, each
+// with a node; half of them were narrowed, a tenth revoked, and as many policies stand.
+// It returns an op of each node, with one write.
+func crowd(tb testing.TB, operators int) (*dagtest.Mesh, []*dag.Signed) {
+	m := dagtest.New(tb, 1)
+	var statements []*identity.Statement
+	parent := m.Founding.ID()
+	carry := func(most int) {
+		if len(statements) > most {
+			s := m.Sign(dagtest.Draft{Parents: []dag.ID{parent}, Statements: statements})
+			m.Add(s)
+			statements, parent = nil, s.ID()
+		}
+	}
+	nodes := make([]*identity.PrivateKey, operators)
+	key := func(i int) string { return fmt.Sprintf("/registry/pods/team-%d/web", i) }
+	for i := range nodes {
+		name, operator := fmt.Sprint(i), m.Key(fmt.Sprint("operator ", i))
+		nodes[i] = m.Key("node " + name)
+		pattern := identity.Pattern(fmt.Sprintf("/registry/*/team-%d/**", i))
+		admit := m.Issue(m.OperatorKey(), identity.Statement{Content: identity.Admit{Name: name, Keys: []identity.PublicKey{operator.Public()},
+			Grant: identity.Grant{Role: identity.RoleWriter, Patterns: []identity.Pattern{pattern}, Nodes: 1}}})
+		id := admit.ID()
+		enrol := m.Issue(operator, identity.Statement{As: &id, Content: identity.Enrol{Node: nodes[i].Public(),
+			Consent: identity.SignConsent(m.Founding.ID(), id, 0, nodes[i])}})
+		statements = append(statements, admit, enrol)
+		switch {
+		case i%10 == 0:
+			statements = append(statements, m.Issue(m.OperatorKey(), identity.Statement{Content: identity.Revoke{Subject: id, Keep: [][32]byte{parent}}}))
+		case i%2 == 0:
+			statements = append(statements, m.Issue(m.OperatorKey(), identity.Statement{Content: identity.Narrow{Operator: id, Role: identity.RoleWriter,
+				Patterns: []identity.Pattern{"/registry/pods/**"}, Nodes: 1, Keep: [][32]byte{parent}}}))
+			statements = append(statements, m.Issue(m.OperatorKey(), identity.Statement{Content: identity.Policy{
+				Rules: []identity.PolicyRule{{Pattern: pattern, Priority: 1, Mode: identity.ModeOwned, Owner: &id}}, Keep: [][32]byte{parent}}}))
+		}
+		carry(dag.MaxStatements - 5)
+	}
+	carry(0)
+	var ops []*dag.Signed
+	for i, node := range nodes {
+		if i%10 != 0 {
+			ops = append(ops, m.Sign(dagtest.Draft{Key: node, Parents: []dag.ID{parent}, First: true,
+				Transactions: []dag.Transaction{{dagtest.Put(key(i), "value")}}}))
+		}
+	}
+	return m, ops
+}
+
+// BenchmarkJudge: what it costs to decide whether an op's one write counts, by
+// the number of operators. There are some three statements for each.
+func BenchmarkJudge(b *testing.B) {
+	for _, operators := range []int{10, 1_000, 5_000} {
+		m, signed := crowd(b, operators)
+		var ops []*dag.Op
+		for _, s := range signed {
+			ops = append(ops, m.Add(s))
+		}
+		roster := m.Graph.Roster()
+		b.Run(fmt.Sprint("operators-", operators), func(b *testing.B) {
+			b.ReportAllocs()
+			for i := range ops { // each author is looked up once before
+				if err := dag.Judge(roster, ops[i]).Void(signed[i].Transactions()[0]); err != nil {
+					b.Fatal(err)
+				}
+			}
+			i := 0
+			for b.Loop() {
+				i = (i + 1) % len(ops)
+				if err := dag.Judge(roster, ops[i]).Void(signed[i].Transactions()[0]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkValidate: what each of a thousand writes costs the validation of an
+// op, hashing and signature apart.
+func BenchmarkValidate(b *testing.B) {
+	for _, operators := range []int{10, 1_000, 5_000} {
+		m, signed := crowd(b, operators)
+		h := signed[0].Header()
+		var t dag.Transaction
+		for i := range 1_000 {
+			t = append(t, dagtest.Put(fmt.Sprint("/registry/pods/team-1/", i), "value"))
+		}
+		op := m.Sign(dagtest.Draft{Key: m.Key("node 1"), Parents: h.Parents, First: true, Transactions: []dag.Transaction{t}})
+		wrong := m.Sign(dagtest.Draft{Key: m.Key("node 1"), Parents: h.Parents, First: true,
+			Transactions: []dag.Transaction{t, {dagtest.Put("/elsewhere", "value")}}})
+		b.Run(fmt.Sprint("operators-", operators), func(b *testing.B) {
+			for b.Loop() { // the last write is refused, so that the graph stays as it is
+				if _, _, err := m.Graph.Add(wrong); dag.ReasonOf(err) != dag.ReasonGrant {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(t)), "ns/write")
+		})
+		m.Add(op)
+	}
+}
+
+// BenchmarkAffected: one operator of many is revoked; ten of the ops are its.
+func BenchmarkAffected(b *testing.B) {
+	m, signed := crowd(b, 1_000)
+	for _, s := range signed {
+		m.Add(s)
+	}
+	before := m.Graph.Roster()
+	heads := m.Graph.Heads()[:1]
+	a, _ := before.Author(signed[0].Header().Author)
+	revoke := m.Issue(m.OperatorKey(), identity.Statement{Content: identity.Revoke{Subject: a.Operator}})
+	m.Add(m.Sign(dagtest.Draft{Parents: []dag.ID{heads[0].Parents()[0].ID()}, Statements: []*identity.Statement{revoke}}))
+	after := m.Graph.Roster()
+	b.ReportAllocs()
+	for b.Loop() {
+		if n := len(m.Graph.Affected(before, after)); n != 1 {
+			b.Fatal(n)
+		}
+	}
 }
