@@ -75,6 +75,7 @@ func writeReport(w io.Writer, r *verify.Report) {
 	fmt.Fprintf(w, "forks\t%d\n", r.Forks)
 	if r.StateHash != "" {
 		fmt.Fprintf(w, "revision\t%d\n", r.Revision)
+		fmt.Fprintf(w, "void\t%d transactions\n", r.Void)
 		fmt.Fprintf(w, "keys\t%d\n", r.Keys)
 		fmt.Fprintf(w, "state hash\t%s\n", r.StateHash)
 	}

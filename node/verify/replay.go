@@ -9,12 +9,12 @@ import (
 	"github.com/causeway-sync/causeway/node/commit"
 )
 
-// replayed is the log as a node would have it after its start, and the
-// operations from which the values of keys are computed.
+// replayed is the log as a node would have it after its start, and the graph
+// from which the values of keys are computed.
 type replayed struct {
 	*commit.Offline
-	mesh   dag.ID
-	writes *writes // of all operations; filled in by the step of operations
+	mesh  dag.ID
+	fresh *dag.Graph // of all operations; made by the step of operations
 }
 
 // replay replays the log as a node does. It returns nil if that fails.
@@ -83,7 +83,7 @@ func (w watched) Scan(from dag.Index, fn func(dag.Index, dag.Record) error) erro
 // goes on to the values if that gives the same graph.
 func (c *check) operations(log *replayed) (goOn bool, err error) {
 	graph := dag.NewGraphOf(log.mesh)
-	log.writes = newWrites()
+	log.fresh = graph
 	all := log.Graph().Since(nil)
 	sound := true
 	for i, op := range all {
@@ -101,9 +101,8 @@ func (c *check) operations(log *replayed) (goOn bool, err error) {
 			sound = false
 			continue
 		}
-		var added *dag.Op
 		if what == "" {
-			if added, _, err = graph.Add(signed); err != nil {
+			if _, _, err = graph.Add(signed); err != nil {
 				what = err.Error()
 			}
 		}
@@ -116,9 +115,7 @@ func (c *check) operations(log *replayed) (goOn bool, err error) {
 				return false, err
 			}
 			sound = false
-			continue
 		}
-		log.writes.add(added, signed.Transactions())
 	}
 	if !sound {
 		return false, nil

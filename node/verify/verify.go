@@ -74,7 +74,8 @@ type Report struct {
 	Records    uint64  `json:"records"`    // of the log
 	Operations int     `json:"ops"`        // in the log
 	Forks      int     `json:"forks"`      // proven by them; no damage
-	Keys       int     `json:"keys"`       // visible
+	Void       int     `json:"void"`       // transactions that do not count (docs/roster.md)
+	Keys       int     `json:"keys"`       // visible at every node
 	Revision   int64   `json:"revision"`   // the node's own
 	StateHash  string  `json:"state_hash"` // of the visible keys and values; empty if not computed
 }
