@@ -119,13 +119,13 @@ func BenchmarkApplyRemote(b *testing.B) {
 		ts[i] = dag.Transaction{dagtest.Put(fmt.Sprintf("/registry/pods/default/pod-%08d", i), string(make([]byte, 256)))}
 	}
 	var ops []*dag.Op
-	for range 64 {
+	for range b.N/keys + 1 {
 		ops = append(ops, mesh.Write(1, dagtest.Put("x", "")))
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
-		v.ApplyRemote(ops[i/keys%len(ops)], uint32(i%keys), ts[i%keys])
+		v.ApplyRemote(ops[i/keys], uint32(i%keys), ts[i%keys])
 		if i%100 == 0 {
 			v.Publish()
 		}

@@ -38,14 +38,11 @@ func (v *View) incarnation(b Birth, number uint64, index uint32, first uint64) d
 	case b.Number >= first:
 		return dag.Incarnation{Kind: dag.IncarnationLocal, Tx: uint32(b.Number - first), Write: b.Index}
 	}
-	v.sealMu.RLock()
-	defer v.sealMu.RUnlock()
-	i := sort.Search(len(v.seals), func(i int) bool { return v.seals[i].first > b.Number }) - 1
-	if i < 0 {
+	_, o := v.sealed(b.Number)
+	if o == nil {
 		panic(fmt.Sprintf("mvcc: change %d is referred to as sealed and is not", b.Number))
 	}
-	s := v.seals[i]
-	return dag.Incarnation{Kind: dag.IncarnationPast, Op: s.op.ID(), Tx: uint32(b.Number - s.first), Write: b.Index}
+	return dag.Incarnation{Kind: dag.IncarnationPast, Op: o.op.ID(), Tx: o.tx, Write: b.Index}
 }
 
 // Sealed says that the changes first … first+count-1 are the transactions
@@ -66,4 +63,33 @@ func (v *View) Sealed(first uint64, count int, op *dag.Op) {
 	v.sealMu.Lock()
 	v.seals = append(v.seals, seal{first, op})
 	v.sealMu.Unlock()
+}
+
+// sealed returns the name of a change as a transaction of the operation that holds it, and
+// the first change of that; nil if it is not sealed.
+func (v *View) sealed(number uint64) (first uint64, o *origin) {
+	v.sealMu.RLock()
+	defer v.sealMu.RUnlock()
+	i := sort.Search(len(v.seals), func(i int) bool { return v.seals[i].first > number }) - 1
+	if i < 0 {
+		return 0, nil
+	}
+	s := v.seals[i]
+	return s.first, &origin{number: number, op: s.op, tx: uint32(number - s.first)}
+}
+
+// birth returns what b names, of write index of the change o.
+func (v *View) birth(o *origin, index uint32, b Birth) incarnation {
+	switch {
+	case b.Operation != nil:
+		return incarnation{&origin{past: b.Operation, tx: b.Tx}, b.Index}
+	case b.Number == 0 || b.Number == o.number:
+		if b.Number == 0 {
+			b.Index = index
+		}
+		return incarnation{o, b.Index}
+	default:
+		_, of := v.sealed(b.Number)
+		return incarnation{of, b.Index}
+	}
 }

@@ -100,6 +100,46 @@ func (v *View) trace(it *item, key []byte, o *origin) {
 	v.received = binary.AppendUvarint(v.received, link)
 }
 
+// link is what a write says of those before it on its trail.
+type link struct {
+	prev dag.Index
+	past bool // all of them are in its past
+}
+
+// singles returns how many writes of single keys t has.
+func singles(t dag.Transaction) (n int) {
+	for i := range t {
+		if t[i].Kind != dag.DeleteRange {
+			n++
+		}
+	}
+	return n
+}
+
+// decodeTrail decodes the trail of a received operation.
+func decodeTrail(b []byte, ts []dag.Transaction) ([]link, error) {
+	n := 0
+	for _, t := range ts {
+		n += singles(t)
+	}
+	if n > len(b) {
+		return nil, errTrail
+	}
+	links := make([]link, n)
+	for i := range links {
+		u, size := binary.Uvarint(b)
+		if size <= 0 {
+			return nil, errTrail
+		}
+		b = b[size:]
+		links[i] = link{dag.Index(u >> 1), u&1 == 1}
+	}
+	if len(b) > 0 {
+		return nil, errTrail
+	}
+	return links, nil
+}
+
 // revive gives a new item the trail its key has.
 func (v *View) revive(it *item) {
 	if v.dead.Len() > 0 {

@@ -11,8 +11,8 @@ import (
 // judge says which transactions count, and which keys are the node's own
 // (docs/roster.md). A nil one lets everything count, and no key be local.
 type judge interface {
-	// judge returns what may be said of the transactions of op.
-	judge(op *dag.Op) judgement
+	// judgementOf returns what may be said of the transactions of op.
+	judgementOf(op *dag.Op) judgement
 	// local reports whether the policy of now says that key is local.
 	local(key []byte) bool
 }
@@ -38,7 +38,7 @@ func (j *verdicts) of(op *dag.Op) judgement {
 		return nil
 	}
 	if j.op != op {
-		j.op, j.is = op, j.judge.judge(op)
+		j.op, j.is = op, j.judgementOf(op)
 	}
 	return j.is
 }
@@ -73,7 +73,7 @@ func judgeBy(r *identity.Roster) *byRoster {
 
 func isLocalRule(r identity.PolicyRule) bool { return r.Mode == identity.ModeLocal }
 
-func (b *byRoster) judge(op *dag.Op) judgement { return dag.Judge(b.roster, op) }
+func (b *byRoster) judgementOf(op *dag.Op) judgement { return dag.Judge(b.roster, op) }
 
 func (b *byRoster) local(key []byte) bool {
 	if !b.locals {

@@ -27,8 +27,8 @@ type schedule struct {
 	kept   map[dag.ID]bool   // ops, each with its past
 }
 
-func (s *schedule) judge(op *dag.Op) judgement { return &scheduled{s, op} }
-func (s *schedule) local(key []byte) bool      { return s.isMine[string(key)] }
+func (s *schedule) judgementOf(op *dag.Op) judgement { return &scheduled{s, op} }
+func (s *schedule) local(key []byte) bool            { return s.isMine[string(key)] }
 
 type scheduled struct {
 	*schedule
@@ -234,7 +234,7 @@ func (s *site) turn(rt *rapid.T, next *schedule) {
 	}
 	r := testRecord{turn: next}
 	for _, d := range s.inOrder {
-		before, after := s.schedule.judge(d.op), next.judge(d.op)
+		before, after := s.schedule.judgementOf(d.op), next.judgementOf(d.op)
 		differ := rapid.IntRange(0, 9).Draw(rt, "extra") == 0
 		for _, t := range d.ts {
 			differ = differ || (before.Void(t) == nil) != (after.Void(t) == nil)

@@ -3,9 +3,7 @@ package mvcc
 import (
 	"bytes"
 	"container/heap"
-	"encoding/binary"
 	"fmt"
-	"sort"
 
 	"github.com/causeway-sync/causeway/dag"
 )
@@ -72,8 +70,8 @@ func (t *turn) walkAll() error {
 			case !ok:
 				return fmt.Errorf("%w: record %d has no write of %q", ErrReplay, at, name)
 			case w.done || prev == 0:
-			case prev > at:
-				return fmt.Errorf("%w: record %d: a write of %q before it in record %d", ErrReplay, at, name, prev)
+			case prev >= at:
+				return fmt.Errorf("%w: record %d: the write of %q before it is in record %d", ErrReplay, at, name, prev)
 			default:
 				t.wait(name, w, prev)
 			}
@@ -87,13 +85,7 @@ type reading struct {
 	*turn
 	at      dag.Index
 	waiting map[string]*walk
-	prev    map[string]dag.Index // of the keys found
-}
-
-// link is what a write says of those before it on its trail.
-type link struct {
-	prev dag.Index
-	past bool // all of them are in its past
+	prev    map[string]dag.Index // where the keys found were written before
 }
 
 // read shows the walks all writes of the record, the last one first.
@@ -144,44 +136,38 @@ func (r *reading) read(ws *Writes) error {
 // There is a link for each write of a single key.
 func (r *reading) transaction(o *origin, t dag.Transaction, links []link, birth func(uint32, *dag.Write) incarnation) {
 	var skip []bool
-	known, void := false, false
+	judged, void := false, false
 	for i := len(t) - 1; i >= 0; i-- {
-		write := &t[i]
-		if write.Kind == dag.DeleteRange {
+		w := &t[i]
+		if w.Kind == dag.DeleteRange {
 			continue
 		}
-		link := links[len(links)-1]
+		l := links[len(links)-1]
 		links = links[:len(links)-1]
-		w := r.waiting[string(write.Key)]
-		if w == nil {
+		key := string(w.Key)
+		waits := r.waiting[key]
+		if waits == nil {
 			continue
 		}
-		if link.prev != r.at {
-			r.prev[string(write.Key)] = link.prev
-		} else if _, ok := r.prev[string(write.Key)]; !ok {
-			r.prev[string(write.Key)] = 0 // there is one more in this record
-		}
-		if w.done {
+		r.prev[key] = l.prev
+		if waits.done {
 			continue
 		}
-		if !known {
-			known, void = true, r.v.verdicts.void(o.op, t)
+		if !judged {
+			judged, void = true, r.v.verdicts.void(o.op, t)
 			skip, _ = undone(t)
 		}
 		if void {
 			continue
 		}
-		if write.Kind == dag.Replace && (skip == nil || !skip[i]) && !w.ends(o) && !r.rangeEnds(o, string(write.Key)) {
-			self := writeOf(o, uint32(i))
-			self.birth = birth(uint32(i), write)
-			w.puts = append(w.puts, livePut{self, bytes.Clone(write.Value)})
+		if w.Kind == dag.Replace && (skip == nil || !skip[i]) && !waits.ends(o) && !r.rangeEnds(o, key) {
+			p := livePut{write{o, uint32(i), birth(uint32(i), w)}, bytes.Clone(w.Value)}
+			waits.puts = append(waits.puts, p)
 		}
-		w.add(o)
-		w.done = link.past
+		waits.add(o)
+		waits.done = l.past
 	}
 }
-
-func writeOf(o *origin, index uint32) write { return write{origin: o, index: index} }
 
 // ends reports whether a write found before has the writes of o in its past.
 func (w *walk) ends(o *origin) bool {
@@ -215,69 +201,6 @@ func (r *reading) rangeEnds(o *origin, key string) bool {
 		}
 	}
 	return false
-}
-
-// singles returns how many writes of single keys t has.
-func singles(t dag.Transaction) (n int) {
-	for i := range t {
-		if t[i].Kind != dag.DeleteRange {
-			n++
-		}
-	}
-	return n
-}
-
-// decodeTrail decodes the trail of a received operation.
-func decodeTrail(b []byte, ts []dag.Transaction) ([]link, error) {
-	n := 0
-	for _, t := range ts {
-		n += singles(t)
-	}
-	if n > len(b) {
-		return nil, errTrail
-	}
-	links := make([]link, n)
-	for i := range links {
-		u, size := binary.Uvarint(b)
-		if size <= 0 {
-			return nil, errTrail
-		}
-		b = b[size:]
-		links[i] = link{dag.Index(u >> 1), u&1 == 1}
-	}
-	if len(b) > 0 {
-		return nil, errTrail
-	}
-	return links, nil
-}
-
-// sealed returns the name of a change as a transaction of the operation that holds it, and
-// the first change of that; nil if it is not sealed.
-func (v *View) sealed(number uint64) (first uint64, o *origin) {
-	v.sealMu.RLock()
-	defer v.sealMu.RUnlock()
-	i := sort.Search(len(v.seals), func(i int) bool { return v.seals[i].first > number }) - 1
-	if i < 0 {
-		return 0, nil
-	}
-	s := v.seals[i]
-	return s.first, &origin{number: number, op: s.op, tx: uint32(number - s.first)}
-}
-
-// birth returns what b names, of write index of the change o.
-func (v *View) birth(o *origin, index uint32, b Birth) incarnation {
-	switch {
-	case b.Operation != nil:
-		return incarnation{&origin{past: b.Operation, tx: b.Tx}, b.Index}
-	case b.Number == 0 || b.Number == o.number:
-		if b.Number == 0 {
-			b.Index = index
-		}
-		return incarnation{o, b.Index}
-	default:
-		_, of := v.sealed(b.Number)
-		return incarnation{of, b.Index}
-	}
 }
 
 // indexes is a heap of records, the last one on top.

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,8 +41,7 @@ func checkWorld(t *testing.T, w *dagtest.World, rng *rand.Rand, name string) (lo
 	v, g := New(Config{}), dag.NewGraph()
 	s := &simulation{mesh: w.Mesh, ops: make(map[dag.ID]delivered)}
 	var log worldLog
-	var roster *identity.Roster
-	var before []*dag.Op
+	roster := identity.EmptyRoster()
 	for _, signed := range w.Shuffle(rng) {
 		op, _, err := g.Add(signed)
 		if err != nil {
@@ -50,13 +50,13 @@ func checkWorld(t *testing.T, w *dagtest.World, rng *rand.Rand, name string) (lo
 		d := delivered{op, signed.Transactions()}
 		s.ops[op.ID()] = d
 		if r := g.Roster(); r != roster {
+			changed := slices.DeleteFunc(g.Affected(roster, r), func(o *dag.Op) bool { return o == op })
 			roster = r
-			log.turns = append(log.turns, worldTurn{log.next(), r, before[:len(before):len(before)]})
-			if err := v.Turn(r, before, &log); err != nil {
+			log.turns = append(log.turns, worldTurn{log.next(), r, changed})
+			if err := v.Turn(r, changed, &log); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
-		before = append(before, op)
 		v.Record(log.next())
 		for i, tx := range d.ts {
 			v.ApplyRemote(op, uint32(i), tx)
@@ -119,9 +119,9 @@ type worldLog struct {
 }
 
 type worldTurn struct {
-	at     dag.Index // the record after it
-	roster *identity.Roster
-	before []*dag.Op
+	at      dag.Index // the record after it
+	roster  *identity.Roster
+	changed []*dag.Op
 }
 
 func (l *worldLog) replay(t *testing.T) *View {
@@ -130,7 +130,7 @@ func (l *worldLog) replay(t *testing.T) *View {
 	for i, r := range l.records {
 		at := dag.Index(i + 1)
 		for len(turns) > 0 && turns[0].at == at {
-			if err := v.Turn(turns[0].roster, turns[0].before, l); err != nil {
+			if err := v.Turn(turns[0].roster, turns[0].changed, l); err != nil {
 				t.Fatal(err)
 			}
 			turns = turns[1:]
