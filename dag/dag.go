@@ -8,7 +8,9 @@
 // [Signed] one, whose author vouches for it; only [Graph.Add] makes an [Op],
 // which is valid by its past. Validity depends on the op and its past alone,
 // so that every correct node accepts the same operations in whatever order
-// they arrive.
+// they arrive. Which of a valid op's transactions count is another question,
+// asked of a roster with [Judge]; [Graph.Affected] says for which ops a new
+// roster may answer it otherwise (docs/roster.md).
 //
 // The package guarantees that no input causes a panic or an allocation beyond
 // the bounds in limits.go. It does not guarantee that an author named every op

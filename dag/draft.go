@@ -2,8 +2,8 @@ package dag
 
 // Draft returns the header of the next op of an author who has seen the whole
 // graph: mesh, seq, prev, parents, depth and running totals, for a body of size bytes that
-// holds so many writes. Wall and Epoch are left for the caller. prev is the
-// author's own previous op, nil for its first; it is for the caller to know, since of a
+// holds so many writes. Wall and Epoch are left for the caller. prev is one of
+// the author's [Graph.Prevs], nil if there are none; it is for the caller to know which, since of a
 // forker the graph holds several.
 //
 // The parents are the heads. If there are more than [MaxParents], they are the

@@ -42,6 +42,47 @@ func TestForks(t *testing.T) {
 	}
 }
 
+// TestForksOfRotatedKeys: branches of a rotated key have the op that carries the
+// rotation as their common prev, unless the key before has forked, too.
+func TestForksOfRotatedKeys(t *testing.T) {
+	m := dagtest.NewMesh(t, dagtest.Config{Authors: 2, Rotations: 2})
+	c := m.Draw(`
+		x = rotate b index=1
+		G -> b1{!x} -> b2
+		b1 -> x1 -> x2
+		b1 -> x1'{/k=v}
+		G -> b1'{!x} -> x1''
+	`)
+	if prevs := m.Graph.Prevs(c.Signed("x1").Header().Author); len(prevs) != 0 {
+		t.Errorf("prevs of a key unknown = %s", c.NamesOf(prevs))
+	}
+	c.Add("b1", "b2")
+	key, _ := c.Key('x')
+	if got := c.NamesOf(m.Graph.Prevs(key)); got != "b1" {
+		t.Errorf("prevs of the rotated key = %s, want b1", got)
+	}
+	c.Add("x1", "x2", "x1'")
+	want := []dag.ID{c.ID("x1"), c.ID("x1'")}
+	slices.SortFunc(want, dag.ID.Compare)
+	if forks := m.Graph.Forks(); len(forks) != 1 || forks[0] != (dag.Fork{Author: key, A: want[0], B: want[1]}) {
+		t.Errorf("forks = %v, want that of x1 and x1'", forks)
+	}
+	c.Add("b1'", "x1''")
+	if forks := m.Graph.Forks(); len(forks) != 2 || forks[1].Author != m.Author(1) {
+		t.Errorf("forks = %v, want one more, of b", forks)
+	}
+	if n := len(m.Graph.Tips(key)); n != 3 || !m.Graph.Forked(key) {
+		t.Errorf("%d branches of the rotated key, want 3", n)
+	}
+	if got := m.Graph.At(key, 2); len(got) != 3 {
+		t.Errorf("ops of the rotated key at seq 2: %s, want three", c.NamesOf(got))
+	}
+	o := c.Op("x2")
+	if o.Seq() != 3 || o.Position() != 1 || o.Prev() != c.Op("x1") || c.Op("x1").Prev() != c.Op("b1") {
+		t.Errorf("x2 is at seq %d and position %d", o.Seq(), o.Position())
+	}
+}
+
 func TestForkProof(t *testing.T) {
 	m := dagtest.New(t, 4)
 	c := m.Draw(`

@@ -2,9 +2,11 @@ package dagtest_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
+	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/dagtest"
 	"github.com/causeway-sync/causeway/identity"
 	"github.com/google/go-cmp/cmp"
@@ -94,6 +96,16 @@ func TestDrawErrors(t *testing.T) {
 		"G -> a1 b1":                "is not an op",
 		"G -> -> b1":                "is not an op",
 		"G -> a1\n          | -> b": "nothing above",
+		"A = admit king ** ":        "role",
+		"A = grant writer **":       "no kind of statement",
+		"R = revoke Ann":            `no statement "Ann"`,
+		"n = enrol Ann":             `no operator "Ann"`,
+		"b = enrol Home":            "a letter that no other has",
+		"y = rotate x":              `no node "x"`,
+		"R = revoke Home keep=a1":   `no op "a1"`,
+		"P = policy /k":             "not a rule",
+		"Q = quota Home bytes=x":    "invalid syntax",
+		"G -> a1{!R}":               `no statement "R"`,
 	} {
 		f := &fatal{TB: t}
 		m := dagtest.New(f, 2)
@@ -104,6 +116,102 @@ func TestDrawErrors(t *testing.T) {
 		if !strings.Contains(f.message, want) {
 			t.Errorf("Draw(%q) failed with %q, want %q", text, f.message, want)
 		}
+	}
+}
+
+// TestDrawStatements: the words of a line and the content they make.
+func TestDrawStatements(t *testing.T) {
+	m := dagtest.NewMesh(t, dagtest.Config{Authors: 2, Founders: 2})
+	c := m.Draw(`
+		Ann = admit admin /a/** /b/* nodes=2
+		x = enrol Ann slot=1 rotations=2
+		y = rotate x index=2
+		G -> a1{!Ann !x}
+		R = revoke x key=y keep=a1 by=Ann
+		N = narrow Ann writer /a/k nodes=1 by=root1
+		M = readmit supersedes=R,N
+		P = policy /k:7=owned:Ann /pods/**=lww:Pod,v1,v2
+		I = invite reader host=b nodes=3
+		Ivy = redeem I
+		Q = quota x bytes=5
+		V = version 3
+		E = endorse N after=P
+	`)
+	id := func(name string) identity.StatementID { return c.Statement(name).ID() }
+	content := func(name string) identity.Content { return c.Statement(name).Content }
+	ann, y := id("Ann"), c.Statement("y").Content.(identity.Rotate).Key
+	a1 := [32]byte(c.ID("a1"))
+	for name, want := range map[string]identity.Content{
+		"R": identity.Revoke{Subject: id("x"), Key: &y, Keep: [][32]byte{a1}},
+		"N": identity.Narrow{Operator: ann, Role: identity.RoleWriter, Patterns: []identity.Pattern{"/a/k"}, Nodes: 1},
+		"M": identity.Readmit{},
+		"P": identity.Policy{Rules: []identity.PolicyRule{{Pattern: "/k", Priority: 7, Mode: identity.ModeOwned, Owner: &ann},
+			{Pattern: "/pods/**", Mode: identity.ModeLWW, Form: &identity.Form{Kind: "Pod", Versions: []string{"v1", "v2"}}}}},
+		"Q": identity.Quota{Subject: id("x"), Bytes: 5},
+		"V": identity.Version{Version: 3},
+		"E": identity.Endorse{Statement: id("N")},
+	} {
+		if diff := cmp.Diff(want, content(name)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	if s := c.Statement("R"); s.As == nil || *s.As != ann {
+		t.Error("R is not issued as Ann")
+	}
+	if s := c.Statement("N"); s.As != nil || s.Issuer != m.FounderKey(1).Public() {
+		t.Error("N is not a vote of the second founder")
+	}
+	if s := c.Statement("E"); *s.Prev != id("P") || s.Seq != c.Statement("P").Seq+1 {
+		t.Error("E does not follow P")
+	}
+	if len(c.Statement("M").Supersedes) != 2 || len(c.Signed("a1").Statements()) != 2 {
+		t.Error("M does not supersede two, or a1 does not carry two")
+	}
+	c.Add()
+	roster := m.Graph.Roster()
+	x, _ := c.Key('x')
+	if a, ok := roster.Author(x); !ok || a.Slot != 1 || a.Rotations != 2 || a.Operator != ann {
+		t.Errorf("x is %+v", a)
+	}
+	_ = content("Ivy").(identity.Redeem)
+	if i := content("I").(identity.Invite); i.Role != identity.RoleReader || i.Nodes != 3 || i.Host != m.Author(1) {
+		t.Errorf("I is %+v", i)
+	}
+}
+
+// TestGrow: a world is the same for a seed, its ops can come in another order,
+// and all that can happen happens in some.
+func TestGrow(t *testing.T) {
+	kinds := make(map[identity.Kind]bool)
+	refused, voided := 0, 0
+	for seed := range uint64(30) {
+		w := dagtest.Grow(t, seed, 30)
+		if again := dagtest.Grow(t, seed, 30); again.Ops[len(again.Ops)-1].ID() != w.Ops[len(w.Ops)-1].ID() {
+			t.Fatalf("seed %d grows two worlds", seed)
+		}
+		order := w.Shuffle(rand.New(rand.NewPCG(seed, 0)))
+		g := dag.NewGraph()
+		for _, s := range order {
+			for _, statement := range s.Statements() {
+				kinds[statement.Kind()] = true
+			}
+			if _, _, err := g.Add(s); dag.ReasonOf(err) != 0 {
+				refused++
+			} else if err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+		}
+		if len(order) != len(w.Ops) || g.Len() != w.Mesh.Graph.Len() {
+			t.Errorf("seed %d: %d ops in another order, %d of them valid, want %d and %d", seed, len(order), g.Len(), len(w.Ops), w.Mesh.Graph.Len())
+		}
+		for _, s := range w.Ops {
+			if o, ok := g.Get(s.ID()); ok && len(s.Transactions()) > 0 && dag.Judge(g.Roster(), o).Void(s.Transactions()[0]) != nil {
+				voided++
+			}
+		}
+	}
+	if len(kinds) != 13 || refused < 100 || voided < 100 {
+		t.Errorf("%d kinds of statements, %d ops refused, %d void", len(kinds), refused, voided)
 	}
 }
 
