@@ -26,7 +26,15 @@ func (n *Node) forkedAuthors() prometheus.Collector {
 
 // Before implements admin.Node.
 func (n *Node) Before(_ context.Context, id dag.ID, limit int) ([]admin.Op, error) {
-	return admin.Before(n.pipeline.Graph(), id, limit)
+	return n.markVoid(admin.Before(n.pipeline.Graph(), id, limit))
+}
+
+// markVoid says of ops what of them does not count.
+func (n *Node) markVoid(ops []admin.Op, err error) ([]admin.Op, error) {
+	if err != nil {
+		return nil, err
+	}
+	return ops, admin.MarkVoid(ops, n.pipeline.Graph(), n.pipeline.Fetch)
 }
 
 // Forked implements admin.Node.

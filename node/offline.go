@@ -58,11 +58,13 @@ func (o *Offline) Graph() *dag.Graph { return o.log.Graph() }
 func (o *Offline) Fetch(id dag.ID) (block, body []byte, err error) { return o.log.Fetch(id) }
 
 // Heads returns the heads, ascending by ID.
-func (o *Offline) Heads(context.Context) ([]admin.Op, error) { return admin.Heads(o.Graph()), nil }
+func (o *Offline) Heads(context.Context) ([]admin.Op, error) {
+	return o.markVoid(admin.Heads(o.Graph()), nil)
+}
 
 // Log returns the limit latest operations, children before their parents.
 func (o *Offline) Log(_ context.Context, limit int) ([]admin.Op, error) {
-	return admin.Latest(o.Graph(), limit), nil
+	return o.markVoid(admin.Latest(o.Graph(), limit), nil)
 }
 
 // Op returns one operation with its body. An unknown one is admin.ErrNotFound.
@@ -80,7 +82,15 @@ func (o *Offline) Op(_ context.Context, id dag.ID) (admin.OpDetail, error) {
 
 // Before implements admin.Archive.
 func (o *Offline) Before(_ context.Context, id dag.ID, limit int) ([]admin.Op, error) {
-	return admin.Before(o.Graph(), id, limit)
+	return o.markVoid(admin.Before(o.Graph(), id, limit))
+}
+
+// markVoid says of ops what of them does not count.
+func (o *Offline) markVoid(ops []admin.Op, err error) ([]admin.Op, error) {
+	if err != nil {
+		return nil, err
+	}
+	return ops, admin.MarkVoid(ops, o.Graph(), o.Fetch)
 }
 
 // Forked implements admin.Archive.

@@ -90,12 +90,12 @@ func (n *Node) InviteSite(_ context.Context, issuer identity.PublicKey) (admin.I
 
 // Heads implements admin.Node.
 func (n *Node) Heads(context.Context) ([]admin.Op, error) {
-	return admin.Heads(n.pipeline.Graph()), nil
+	return n.markVoid(admin.Heads(n.pipeline.Graph()), nil)
 }
 
 // Log implements admin.Node.
 func (n *Node) Log(_ context.Context, limit int) ([]admin.Op, error) {
-	return admin.Latest(n.pipeline.Graph(), limit), nil
+	return n.markVoid(admin.Latest(n.pipeline.Graph(), limit), nil)
 }
 
 // Op implements admin.Node.

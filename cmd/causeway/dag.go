@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -99,9 +100,9 @@ value is named by its length.`,
 // writeOps writes a list of ops.
 func writeOps(std stdio, out format, ops []admin.Op) error {
 	return out.write(std.out, nonNil(ops), func(w io.Writer) {
-		fmt.Fprintln(w, "ID\tDEPTH\tSEQ\tPARENTS\tAUTHOR\tTIME")
+		fmt.Fprintln(w, "ID\tDEPTH\tSEQ\tPARENTS\tVOID\tAUTHOR\tTIME")
 		for _, op := range ops {
-			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\n", op.ID, op.Depth, op.Seq, len(op.Parents), author(op), op.Wall.Format(time.RFC3339))
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\n", op.ID, op.Depth, op.Seq, len(op.Parents), op.Void, author(op), op.Wall.Format(time.RFC3339))
 		}
 	})
 }
@@ -136,7 +137,11 @@ func writeOp(w io.Writer, op admin.OpDetail) {
 		fmt.Fprintf(w, "statement\t%s %s by %s\n", s.Kind, s.ID, s.Issuer)
 	}
 	for i, t := range op.Transactions {
-		fmt.Fprintf(w, "transaction %d\t%d writes\n", i, len(t))
+		void := ""
+		if i < len(op.VoidReasons) && op.VoidReasons[i] != "" {
+			void = ", void: " + oneLine(errors.New(op.VoidReasons[i]))
+		}
+		fmt.Fprintf(w, "transaction %d\t%d writes%s\n", i, len(t), void)
 		for _, wr := range t {
 			fmt.Fprintf(w, "\t%s\n", describe(wr))
 		}

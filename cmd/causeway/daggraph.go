@@ -21,7 +21,8 @@ func newDAGGraph(std stdio) *cobra.Command {
 		Long: `Graph draws the latest operations, or an operation and the latest of its past, as
 SVG: authors as lanes, time from left to right by depth, parents as edges. An
 author who has forked has a row for each branch, and the operations that prove
-it are ringed in red. Point at an operation to see what it is.`,
+it are ringed in red. One of which a revocation or a policy voids something is
+crossed out. Point at an operation to see what it is.`,
 		Example: `  causeway dag graph >dag.svg
   causeway dag graph -n 1000 --out dag.svg
   causeway dag graph "$(causeway dag forks -o json | jq -r '.[0].a')" >fork.svg`,

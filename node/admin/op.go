@@ -21,6 +21,7 @@ type Op struct {
 	Prev      *dag.ID            `json:"prev"`           // its author's op before it; nil for the first
 	BodyBytes int                `json:"body_bytes"`     // length of the body; 0: it only joins heads or claims a window
 	Carries   bool               `json:"has_statements"` // it carries statements
+	Void      int                `json:"void"`           // transactions of it that do not count now (docs/roster.md)
 }
 
 // OpDetail is an operation with its body.
@@ -28,6 +29,7 @@ type OpDetail struct {
 	Op
 	BlockBytes   int               `json:"block_bytes"`  // length of the signed header
 	Transactions [][]Write         `json:"transactions"` // in order
+	VoidReasons  []string          `json:"void_reasons"` // why each of them does not count; empty where it does
 	Statements   []StatementDetail `json:"statements"`   // in order
 }
 
@@ -89,6 +91,7 @@ func NewOpDetail(op *dag.Op, roster *identity.Roster, block, body []byte) (OpDet
 		Op:           NewOp(op, roster),
 		BlockBytes:   len(block),
 		Transactions: [][]Write{},
+		VoidReasons:  []string{},
 		Statements:   []StatementDetail{},
 	}
 	if len(body) == 0 {
@@ -98,12 +101,18 @@ func NewOpDetail(op *dag.Op, roster *identity.Roster, block, body []byte) (OpDet
 	if err != nil {
 		return OpDetail{}, err
 	}
+	judge := dag.Judge(roster, op)
 	for _, b := range parts.Transactions {
 		t, err := dag.DecodeTransaction(b)
 		if err != nil {
 			return OpDetail{}, err
 		}
-		d.Transactions = append(d.Transactions, newWrites(t))
+		why := ""
+		if err := judge.Void(t); err != nil {
+			d.Void++
+			why = err.Error()
+		}
+		d.Transactions, d.VoidReasons = append(d.Transactions, newWrites(t)), append(d.VoidReasons, why)
 	}
 	for _, b := range parts.Statements {
 		s, err := identity.DecodeStatement(b)

@@ -1,5 +1,5 @@
 // Package dagsvg draws a window of a DAG as SVG 1.1: authors as lanes, time
-// from left to right by depth, parents as edges, forks marked.
+// from left to right by depth, parents as edges, forks and void operations marked.
 //
 // The picture is one file without scripts, fonts or links, and the same for the
 // same operations. Names in it are other people's text: they are escaped, and
@@ -39,7 +39,7 @@ var palette = []string{"#4477aa", "#228833", "#aa7700", "#66558a", "#11809a", "#
 
 // style is the picture's only style sheet.
 const style = `text{font:11px sans-serif;fill:#222}.s{font-size:8px;fill:#666}.b{fill:#f6f6f6}` +
-	`.e{fill:none;stroke:#b8b8b8}.p{fill:none;stroke-width:2}.o{stroke-dasharray:2 3}.f{fill:none;stroke:#cc0000;stroke-width:2.5}`
+	`.e{fill:none;stroke:#b8b8b8}.p{fill:none;stroke-width:2}.o{stroke-dasharray:2 3}.f{fill:none;stroke:#cc0000;stroke-width:2.5}.v{fill:none;stroke:#fff;stroke-width:2}`
 
 // Draw writes a picture of ops, which may be in any order. Edges to operations
 // that are not among them are stubs.
@@ -237,6 +237,9 @@ func (pl *place) draw(b *strings.Builder) {
 	} else {
 		fmt.Fprintf(b, `<circle cx="%d" cy="%d" r="%d" fill="%s" stroke="%s"/>`, pl.x, pl.y, radius-1, fill, pl.lane.color)
 	}
+	if op.Void > 0 {
+		fmt.Fprintf(b, `<path class="v" d="M%d %dl10 10m0-10l-10 10"/>`, pl.x-5, pl.y-5)
+	}
 	if pl.fork {
 		fmt.Fprintf(b, `<circle class="f" cx="%d" cy="%d" r="%d"/>`, pl.x, pl.y, radius+4)
 	}
@@ -256,6 +259,9 @@ func what(pl *place) string {
 	var is []string
 	if pl.op.BodyBytes > 0 {
 		is = append(is, fmt.Sprintf("%d bytes of body", pl.op.BodyBytes))
+	}
+	if pl.op.Void > 0 {
+		is = append(is, fmt.Sprintf("%d of its transactions VOID", pl.op.Void))
 	}
 	if pl.op.Carries {
 		is = append(is, "carries statements")
@@ -281,6 +287,7 @@ func drawLegend(b *strings.Builder, y int) {
 	item(`<circle r="5" fill="#555"/>`, "writes")
 	item(`<rect x="-5" y="-5" width="10" height="10" fill="#555"/>`, "statements")
 	item(`<circle r="5" fill="#fff" stroke="#555"/>`, "no body")
+	item(`<circle r="6" fill="#555"/><path class="v" d="M-5 -5l10 10m0-10l-10 10"/>`, "void")
 	item(`<circle class="f" r="7"/>`, "fork")
 	item(`<path class="p" stroke="#555" d="M-8 0h16"/>`, "prev")
 	item(`<path class="e" d="M-8 0h16"/>`, "parent")

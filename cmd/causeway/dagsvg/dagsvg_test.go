@@ -50,6 +50,7 @@ func draw(t *testing.T, ops []admin.Op) string {
 func TestDraw(t *testing.T) {
 	m, _ := chart(t)
 	ops := admin.Latest(m.Graph, 100)
+	ops[len(ops)-2].Void = 1 // as if its author had been revoked
 	got := draw(t, ops)
 	golden := filepath.Join("testdata", "fork.svg")
 	if *rewrite {
