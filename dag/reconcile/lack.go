@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/causeway-sync/causeway/dag"
@@ -84,11 +85,23 @@ func (st *statement) lacks(n *names, known []*dag.Op) []*dag.Op {
 			filtered[key] = true
 		}
 	}
-	lacked := make(map[*dag.Op]bool, len(ops))
-	return slices.DeleteFunc(ops, func(op *dag.Op) bool {
-		held := filtered[op.Author()] && st.filter.has(st.salt.op(op.ID())) &&
-			!slices.ContainsFunc(op.Parents(), func(p *dag.Op) bool { return lacked[p] })
-		lacked[op] = !held
-		return held
-	})
+	held := make(map[*dag.Op]bool) // of ops: few, as they are forkers'
+	lacks := func(op *dag.Op) bool {
+		_, among := slices.BinarySearchFunc(ops, op, causally)
+		return among && !held[op]
+	}
+	lacked := make([]*dag.Op, 0, len(ops))
+	for _, op := range ops {
+		if filtered[op.Author()] && st.filter.has(st.salt.op(op.ID())) && !slices.ContainsFunc(op.Parents(), lacks) {
+			held[op] = true
+		} else {
+			lacked = append(lacked, op)
+		}
+	}
+	return lacked
+}
+
+// causally is the order of Graph.Since: by depth, then ID.
+func causally(a, b *dag.Op) int {
+	return cmp.Or(cmp.Compare(a.Depth(), b.Depth()), a.ID().Compare(b.ID()))
 }

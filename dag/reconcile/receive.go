@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"fmt"
 
 	"github.com/causeway-sync/causeway/dag"
@@ -176,7 +175,7 @@ const maxMores = 4
 func both(a, b []*dag.Op) []*dag.Op {
 	var c []*dag.Op
 	for len(a) > 0 && len(b) > 0 {
-		switch order := cmp.Or(cmp.Compare(a[0].Depth(), b[0].Depth()), a[0].ID().Compare(b[0].ID())); {
+		switch order := causally(a[0], b[0]); {
 		case order < 0:
 			a = a[1:]
 		case order > 0:

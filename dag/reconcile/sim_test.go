@@ -10,7 +10,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "replay the simulation of this seed only")
-	seedsFlag = flag.Uint64("seeds", 400, "how many seeds to simulate")
+	seedsFlag = flag.Uint64("seeds", 200, "how many seeds to simulate")
 )
 
 // A world is a seeded simulation: correct nodes that write and meet, links that
