@@ -32,6 +32,7 @@ var graph = map[string][]string{
 	"dag/leveldb":           {"dag"},
 	"dag/leveldb/powertest": {},
 
+	"dag/crdt":            {"identity/dagcbor"},
 	"dag/reconcile/riblt": {},
 	"dag/reconcile":       {"dag", "dag/reconcile/riblt", "identity", "identity/dagcbor"},
 
@@ -64,7 +65,7 @@ var free = []string{"cmd", "integration"}
 // pure lists the packages that a simulator can replay exactly: what they may
 // not import, themselves, and whose clock they may not read.
 var (
-	pure          = []string{"identity/dagcbor", "dag", "dag/reconcile/riblt", "dag/reconcile"}
+	pure          = []string{"identity/dagcbor", "dag", "dag/crdt", "dag/reconcile/riblt", "dag/reconcile"}
 	impureImports = []string{"net", "os", "syscall", "math/rand", "crypto/rand", "io/ioutil", "log", "log/slog", "testing", "runtime"}
 	impureTime    = []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "Tick", "NewTicker", "NewTimer"}
 	// impureDeps must not even be reached through others.

@@ -1,0 +1,144 @@
+package crdt
+
+import (
+	"slices"
+	"strings"
+)
+
+// kind is what a node of a tree is.
+type kind uint8
+
+const (
+	leaf     kind = iota // bytes that are assigned as a whole
+	mapping              // named children: a JSON object, a message, a protobuf map
+	list                 // items named by some of their fields
+	set                  // scalars that are their own names
+	sequence             // items without names: a JSON array
+)
+
+// A node is one value of a tree. It does not change once made, so trees share
+// their nodes.
+type node struct {
+	kind kind
+	raw  []byte // of a leaf: compact JSON text, or the field's protobuf records
+	name []byte // JSON spelling of the member's name between the quotes, nil if it is the name itself
+	kids []kid  // in the order of the text; nil for a leaf
+
+	ascending bool           // the names of kids ascend
+	index     map[string]int // of many kids in another order
+}
+
+// A kid is a child with its name; in a sequence the name is empty.
+type kid struct {
+	key string
+	n   *node
+}
+
+// manyKids is the number of children beyond which a search by name is prepared.
+const manyKids = 12
+
+// newContainer returns a node with those kids, which it owns. It returns nil
+// if two have the same name.
+func newContainer(k kind, kids []kid) *node {
+	n := &node{kind: k, kids: kids}
+	if k == sequence {
+		return n
+	}
+	n.ascending = true
+	for i := 1; i < len(kids); i++ {
+		if kids[i-1].key >= kids[i].key {
+			n.ascending = false
+			break
+		}
+	}
+	if n.ascending {
+		return n
+	}
+	if len(kids) <= manyKids {
+		for i := range kids {
+			for j := range i {
+				if kids[i].key == kids[j].key {
+					return nil
+				}
+			}
+		}
+		return n
+	}
+	n.index = make(map[string]int, len(kids))
+	for i := range kids {
+		n.index[kids[i].key] = i
+	}
+	if len(n.index) < len(kids) {
+		return nil
+	}
+	return n
+}
+
+// find returns the place of the child of that name, -1 if there is none.
+func (n *node) find(key string) int {
+	switch {
+	case n.index != nil:
+		if i, ok := n.index[key]; ok {
+			return i
+		}
+		return -1
+	case n.ascending && len(n.kids) > manyKids:
+		i, ok := slices.BinarySearchFunc(n.kids, key, func(k kid, key string) int { return strings.Compare(k.key, key) })
+		if ok {
+			return i
+		}
+		return -1
+	}
+	for i := range n.kids {
+		if n.kids[i].key == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// get returns the child of that name, nil if there is none.
+func (n *node) get(key string) *node {
+	if i := n.find(key); i >= 0 {
+		return n.kids[i].n
+	}
+	return nil
+}
+
+// equal reports whether two trees have the same bytes.
+func (n *node) equal(m *node) bool {
+	if n == m {
+		return true
+	}
+	if n.kind != m.kind || len(n.kids) != len(m.kids) || string(n.raw) != string(m.raw) || string(n.name) != string(m.name) {
+		return false
+	}
+	for i := range n.kids {
+		if n.kids[i].key != m.kids[i].key || !n.kids[i].n.equal(m.kids[i].n) {
+			return false
+		}
+	}
+	return true
+}
+
+// sum returns a checksum of the tree (FNV-1a, 32 bits). It only tells a
+// neighbour from the item that was meant (docs/merge.md section 5); nothing
+// rests on it being hard to forge.
+func (n *node) sum() uint32 { return n.addSum(2166136261) }
+
+func (n *node) addSum(h uint32) uint32 {
+	h = sumByte(h, byte(n.kind))
+	for _, c := range n.raw {
+		h = sumByte(h, c)
+	}
+	for i := range n.kids {
+		for _, c := range []byte(n.kids[i].key) {
+			h = sumByte(h, c)
+		}
+		h = sumByte(h, 0xff)
+		h = n.kids[i].n.addSum(h)
+	}
+	return sumByte(h, 0xfe)
+}
+
+func sumByte(h uint32, c byte) uint32 { return (h ^ uint32(c)) * 16777619 }
