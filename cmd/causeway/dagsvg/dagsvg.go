@@ -22,16 +22,18 @@ import (
 
 // Sizes of the picture, in pixels.
 const (
-	column   = 56  // between two depths
-	row      = 38  // between two branches of an author
-	laneGap  = 14  // between two authors
-	left     = 190 // of the first operation: names stand there
-	top      = 40  // of the first lane: depths stand there
-	margin   = 20
-	radius   = 7
-	legend   = 34
-	nameSize = 24 // characters of an operator's name that are shown
-	idSize   = 6  // characters of an ID that are shown: its last, which differ
+	column  = 56  // between two depths
+	row     = 38  // between two branches of an author
+	laneGap = 14  // between two authors
+	left    = 190 // of the first operation: names stand there
+	top     = 40  // of the first lane: depths stand there
+	margin  = 20
+	radius  = 7
+	legend  = 34
+	// leastWidth is that of the legend.
+	leastWidth = 720
+	nameSize   = 24 // characters of an operator's name that are shown
+	idSize     = 6  // characters of an ID that are shown: its last, which differ
 )
 
 // palette gives each author a color that is told from its neighbours'.
@@ -159,7 +161,7 @@ func (p *picture) height() int {
 }
 
 func (p *picture) draw(b *strings.Builder) {
-	width, height := max(p.width(), 640), p.height()
+	width, height := max(p.width(), leastWidth), p.height()
 	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" role="img">`+"\n", width, height)
 	fmt.Fprintf(b, "<title>operations: %d, authors: %d</title>\n<style>%s</style>\n", len(p.places), len(p.lanes), style)
 	fmt.Fprintf(b, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", width, height)
