@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -41,6 +43,7 @@ func writeStatus(w io.Writer, st admin.Status) {
 	fmt.Fprintf(w, "node\t%s\n", st.Node)
 	fmt.Fprintf(w, "operator\t%s\n", orDash(st.Operator))
 	fmt.Fprintf(w, "serving\t%s\n", readiness(st))
+	writeStory(w, st.Key)
 	if len(st.Alarms) == 0 {
 		fmt.Fprintf(w, "alarms\tnone\n")
 	}
@@ -70,6 +73,47 @@ func writeStatus(w io.Writer, st admin.Status) {
 	fmt.Fprintf(w, "peers\t%d, %d connected\n", len(st.Peers), connected)
 }
 
+// writeStory writes what the node does with its place in the mesh, and what
+// became of its key.
+func writeStory(w io.Writer, s admin.Story) {
+	state := s.State
+	if s.Reason != "" {
+		state += ": " + printable(s.Reason)
+	}
+	fmt.Fprintf(w, "state\t%s\n", state)
+	fmt.Fprintf(w, "key\tindex %d, %d rotations left\n", s.Index, s.Rotations)
+	for i, k := range s.Past {
+		fmt.Fprintf(w, "%s\t%s until %s, %s\n", []string{"past keys", ""}[min(i, 1)], k.Key, k.Rotated.UTC().Format(time.RFC3339), rotationCause(k))
+	}
+	window := strconv.FormatUint(s.Epoch, 10)
+	if s.Part > 0 {
+		window += fmt.Sprintf(", part %d", s.Part)
+	}
+	fmt.Fprintf(w, "window\t%s\n", window)
+	if u := s.Usage; u.MaxBytes > 0 || u.MaxWrites > 0 {
+		fmt.Fprintf(w, "quota\t%d%% used: %d of %s bytes, %d of %s writes\n", u.Percent, u.Bytes, bound(u.MaxBytes), u.Writes, bound(u.MaxWrites))
+	}
+}
+
+// rotationCause says why a key was given up.
+func rotationCause(k admin.PastKey) string {
+	switch {
+	case k.Shown == nil:
+		return "rotated on request"
+	case k.Cause == "sibling":
+		return "another key at its place made " + k.Shown.String()
+	default:
+		return "somebody else made " + k.Shown.String() + " with it"
+	}
+}
+
+func bound(n uint64) string {
+	if n == 0 {
+		return "any number of"
+	}
+	return strconv.FormatUint(n, 10)
+}
+
 // alarmMeaning says what an alarm does to clients, and how it ends.
 var alarmMeaning = map[admin.Alarm]string{
 	admin.AlarmCorrupt:  "clients may not write until it is disarmed",
@@ -81,7 +125,9 @@ var alarmMeaning = map[admin.Alarm]string{
 func readiness(st admin.Status) string {
 	switch {
 	case st.Superseded:
-		return "reads only: this node's key has written elsewhere"
+		return "reads only: somebody else writes at this node's place in the mesh"
+	case st.Key.State == "revoked" || st.Key.State == "outdated":
+		return "reads only: " + strings.Join(st.ClientURLs, " ")
 	case !st.Ready:
 		return "not yet: the first sync is not complete"
 	case len(st.ClientURLs) == 0:

@@ -15,11 +15,11 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/causeway-sync/causeway/identity"
+	"github.com/causeway-sync/causeway/integration/harness"
 	"github.com/causeway-sync/causeway/node"
 	"github.com/causeway-sync/causeway/node/admin"
 )
@@ -27,10 +27,7 @@ import (
 // patience bounds every wait.
 const patience = 30 * time.Second
 
-// A closed leveldb lets one goroutine live on for a second.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"))
-}
+func TestMain(m *testing.M) { harness.Main(m) }
 
 // site is a data directory and, while it runs, its node.
 type site struct {

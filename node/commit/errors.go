@@ -15,10 +15,10 @@ var (
 	// received its own enrolment, and with it everything before (docs/node.md).
 	ErrNotReady = status.Error(codes.Unavailable, "etcdserver: no leader: the node has not finished its first synchronisation")
 
-	// ErrSuperseded is returned to writers when another node holds ops of this
-	// node's key that this node does not: its disk is an old copy, or the key
-	// runs elsewhere too. Writing on would fork the author.
-	ErrSuperseded = status.Error(codes.Unavailable, "etcdserver: this node's key has written elsewhere; it refuses to write, so as not to fork")
+	// ErrSuperseded is returned to writers when ops came up that somebody else made
+	// with this node's key, or with another one at its place: its disk is an old
+	// copy, or the key runs elsewhere too. Writing on would fork the author.
+	ErrSuperseded = status.Error(codes.Unavailable, "etcdserver: somebody else writes at this node's place in the mesh; it refuses to write, so as not to fork, until its key is rotated")
 
 	// ErrRotated is returned to writers between the last op of a key that was
 	// rotated and the moment at which the node opens again with the new one.

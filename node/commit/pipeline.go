@@ -109,6 +109,8 @@ type Pipeline struct {
 	space      atomic.Int32 // a space
 	onOp       atomic.Pointer[func(op *dag.Op, block, body []byte)]
 
+	considered considerations
+
 	// appended is closed and replaced after every append; Fetch waits on it.
 	appendMu sync.Mutex
 	appended chan struct{}
