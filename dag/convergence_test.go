@@ -36,13 +36,16 @@ func TestRosterConvergence(t *testing.T) {
 			r := replay{t: t, seed: s, g: dag.NewGraph(), ref: ref, reasons: reasons, everyStep: replica == 0}
 			order := w.Shuffle(rng)
 			middle := rng.IntN(len(order))
+			var then *identity.Roster
 			for i, op := range order {
 				r.add(op)
 				if i == middle {
+					then = r.g.Roster()
 					r.check(verdictsOf(r.delivered()))
 				}
 			}
 			r.check(whole)
+			r.checkAffected(then, r.g.Roster())
 			if !r.g.Roster().Equal(w.Mesh.Graph.Roster()) {
 				t.Errorf("seed %d: two replicas have other rosters", s)
 			}
