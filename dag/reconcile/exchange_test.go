@@ -17,8 +17,9 @@ type exchange struct {
 	cut int        // if not 0, the connection breaks after so many frames
 	// window bounds the frames on their way to each side, if not 0 and rng is set.
 	window int
-	// tamper, if set, is what b sends instead of a frame.
+	// tamper, if set, is what b sends instead of a frame, and with both also what a sends.
 	tamper func(frame []byte) [][]byte
+	both   bool
 	// observe, if set, sees each frame as it is delivered.
 	observe func(flight int, from *replica, frame []byte)
 
@@ -124,7 +125,7 @@ func (x *exchange) send(from, to *side, n int) (sent int) {
 			return sent
 		}
 		sent++
-		if x.tamper != nil && from.r == x.b {
+		if x.tamper != nil && (from.r == x.b || x.both) {
 			to.in = append(to.in, x.tamper(frame)...)
 		} else {
 			to.in = append(to.in, frame)

@@ -187,6 +187,39 @@ func TestUnmetClaim(t *testing.T) {
 	}
 }
 
+// TestChanceTag: if two branches of a forker have one tag by chance, at both
+// sides, each believes for one session that it holds the other's. The next one finds out.
+func TestChanceTag(t *testing.T) {
+	m := newMesh(t, 2)
+	a, b := m.newReplica(true), m.newReplica(true)
+	founding := []*dag.Op{a.graph.Founding()}
+	ours, theirs := a.mustAdd(a.signAt(1, nil, founding, 1)), b.mustAdd(b.signAt(1, nil, founding, 2))
+	same := func(frame []byte) [][]byte {
+		msg, err := decodeMessage(frame)
+		if s, ok := msg.(*summary); ok && err == nil {
+			for i, r := range s.vector {
+				switch r.op {
+				case s.salt.ref(ours).op:
+					s.vector[i].op = s.salt.ref(theirs).op
+				case s.salt.ref(theirs).op:
+					s.vector[i].op = s.salt.ref(ours).op
+				}
+			}
+			frame = s.encode()
+		}
+		return [][]byte{frame}
+	}
+	for i, tamper := range []func([]byte) [][]byte{same, nil} {
+		x := &exchange{a: a, b: b, tamper: tamper, both: true}
+		if err := x.run(); err != nil || x.errA != nil || x.errB != nil || !x.sa.Complete() || !x.sb.Complete() {
+			t.Fatal(err, x.errA, x.errB, x.sa.Stats())
+		}
+		if want := 2 + i; a.graph.Len() != want || b.graph.Len() != want {
+			t.Errorf("session %d: %d and %d ops, want %d", i, a.graph.Len(), b.graph.Len(), want)
+		}
+	}
+}
+
 func TestNewErrors(t *testing.T) {
 	m := newMesh(t, 1)
 	if s, err := New(m.newReplica(true), Config{Mesh: m.id, Memory: []byte{1}}); !errors.Is(err, ErrMemory) || s != nil {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -62,7 +63,7 @@ func (c chart) svg() []byte {
 			highest = max(highest, v)
 		}
 	}
-	decades := math.Ceil(math.Log10(highest/c.lowest) - 1e-9)
+	decades := math.Ceil(math.Log10(highest/c.lowest) - 0.01) // a hair above the last line is no new one
 	x := func(n float64) float64 {
 		last := float64(lengths[len(lengths)-1])
 		return left + (width-left-right)*math.Log10(n)/math.Log10(last)
@@ -84,7 +85,7 @@ func (c chart) svg() []byte {
 	}
 	fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="middle">n, operations at each side since they last met</text>`+"\n", (left+width-right)/2, height-8)
 	fmt.Fprintf(&b, `<text transform="translate(14 %d) rotate(-90)" text-anchor="middle">%s</text>`+"\n", (top+height-bottom)/2, c.y)
-	for i, line := range c.lines {
+	for i, line := range slices.Backward(c.lines) { // dashes over the full line
 		fmt.Fprintf(&b, `<polyline fill="none" stroke-width="2" %s points="`, strokes[i])
 		for j, v := range line {
 			fmt.Fprintf(&b, "%.1f,%.1f ", x(float64(lengths[j])), y(v))
