@@ -39,10 +39,10 @@ const (
 	// keptFrames is how many frames are kept of the rosters of one mesh: those
 	// of everything delivered, of ops just arriving, and of a few late ones.
 	// A frame takes some 500 bytes for each operator.
-	keptFrames = 8
+	keptFrames = 4
 	// keptTables is how many author tables are kept, each with its frame and
 	// some 500 bytes for each author that was asked about.
-	keptTables = 16
+	keptTables = 8
 )
 
 // A recent bounds what the rosters that grew from one hold of derived state.

@@ -546,3 +546,36 @@ func TestRosterConcurrent(t *testing.T) {
 		}
 	}
 }
+
+// TestRosterConcurrentUse asks more rosters than are kept derived, of one
+// origin, from several goroutines; run it with -race.
+func TestRosterConcurrentUse(t *testing.T) {
+	m := newSite(t)
+	_, o := m.begin()
+	m.enrol("O", o.ID(), 1, "n1")
+	rosters := []*Roster{m.roster()}
+	for i := range 3 * keptTables {
+		s := m.say("F", Policy{Rules: []PolicyRule{rule("/x", uint64(i), ModeLWW)}})
+		last := m.carried[len(m.carried)-1]
+		rosters = append(rosters, rosters[i].With(last))
+		m.chains["F"] = s
+	}
+	node := testKey("n1").Public()
+	var group sync.WaitGroup
+	for g := range 4 {
+		group.Go(func() {
+			for i := range 4 * len(rosters) {
+				n := (i*(g+1) + g) % len(rosters)
+				r := rosters[n]
+				s := r.Standing(node)
+				if rule, ok := s.Rule([]byte("/x")); s.MayWrite([]byte("/x")) != nil || !ok || n > 0 && rule.Priority != uint64(n-1) {
+					t.Errorf("roster %d: rule %+v, %v", n, rule, ok)
+				}
+				if len(r.Siblings(node)) > 0 || len(r.Nodes()) != 2 {
+					t.Errorf("roster %d: siblings %v", n, r.Siblings(node))
+				}
+			}
+		})
+	}
+	group.Wait()
+}
