@@ -189,7 +189,7 @@ func (m *Mesh) StateAs(operator identity.StatementID, issuer *identity.PrivateKe
 
 // Issue completes the draft of a statement and signs it with the issuer's key:
 // as mesh it takes the mesh's, if there is one, and as seq and prev, unless
-// there is a seq, what follows the issuer's last statement.
+// there is a seq, what follows the issuer's last statement. (A redeem follows none.)
 func (m *Mesh) Issue(issuer *identity.PrivateKey, draft identity.Statement) *identity.Statement {
 	m.tb.Helper()
 	draft.Issuer = issuer.Public()
@@ -199,7 +199,7 @@ func (m *Mesh) Issue(issuer *identity.PrivateKey, draft identity.Statement) *ide
 	}
 	if draft.Seq == 0 {
 		draft.Seq = 1
-		if last := m.issued[draft.Issuer]; last != nil {
+		if last := m.issued[draft.Issuer]; last != nil && draft.Kind() != identity.KindRedeem {
 			id := last.ID()
 			draft.Seq, draft.Prev = last.Seq+1, &id
 		}
