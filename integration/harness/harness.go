@@ -253,11 +253,12 @@ func command(t testing.TB, stdin string, args []string) (stdout, stderr string, 
 	return out.String(), errs.String(), err
 }
 
-// Join makes n a member of the mesh of host, which must be running.
-func (n *Node) Join(host *Node) {
+// Join makes n a member of the mesh of host, which must be running. args are
+// further ones of `causeway invite`, such as the grant.
+func (n *Node) Join(host *Node, args ...string) {
 	n.t.Helper()
-	ticket := Run(n.t, "", "invite", "--data-dir", host.Dir)
-	Run(n.t, ticket, "join", "--data-dir", n.Dir)
+	ticket := Run(n.t, "", append([]string{"invite", "--data-dir", host.Dir}, args...)...)
+	Run(n.t, ticket, "join", "--data-dir", n.Dir, "--operator-name", filepath.Base(n.Dir))
 }
 
 // Status is the part of `causeway status -o json` that tests look at.
@@ -270,6 +271,14 @@ type Status struct {
 	Revision  int64    `json:"revision"`
 	StateHash string   `json:"state_hash"`
 	Ready     bool     `json:"ready"`
+	PeerAddrs []string `json:"peer_addresses"`
+	Story     struct {
+		State  string `json:"state"`
+		Reason string `json:"reason"`
+		Past   []struct {
+			Key string `json:"key"`
+		} `json:"past"`
+	} `json:"key"`
 	Peers     []struct {
 		ID        string `json:"id"`
 		Connected bool   `json:"connected"`
