@@ -279,7 +279,7 @@ type Status struct {
 			Key string `json:"key"`
 		} `json:"past"`
 	} `json:"key"`
-	Peers     []struct {
+	Peers []struct {
 		ID        string `json:"id"`
 		Connected bool   `json:"connected"`
 		Refused   uint64 `json:"refused"`
