@@ -1,6 +1,7 @@
 package mvcc
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"testing"
@@ -183,3 +184,61 @@ func BenchmarkDispatch(b *testing.B) {
 		b.Fatalf("%d events, want %d", got, 2*b.N)
 	}
 }
+
+// BenchmarkTurn voids, and lets count again, an op that wrote 4,096 keys. It
+// reports the time per key; the log is in memory.
+func BenchmarkTurn(b *testing.B) {
+	mesh := dagtest.New(b, 2)
+	v, log := New(Config{}), new(testLog)
+	var d delivered
+	for i := range dag.MaxTransactions {
+		key := fmt.Sprintf("/registry/pods/default/pod-%08d", i)
+		v.Record(log.next())
+		_, ch, err := v.Evaluate(&pb.PutRequest{Key: []byte(key), Value: make([]byte, 256)}, nil, testNow)
+		if err != nil {
+			b.Fatal(err)
+		}
+		log.add(testRecord{changes: [][]byte{ch.Append(nil)}})
+		d.ts = append(d.ts, dag.Transaction{dagtest.Put(key, string(make([]byte, 256)))})
+	}
+	v.Sealed(1, dag.MaxTransactions, mesh.Write(0, dagtest.Put("x", "")))
+	d.op = mesh.Write(1, d.ts[0]...)
+	v.Record(log.next())
+	for i, t := range d.ts {
+		v.ApplyRemote(d.op, uint32(i), t)
+	}
+	log.add(testRecord{op: d, trail: bytes.Clone(v.Trail())})
+	judges := [2]judge{without{d.op}, without{}}
+	b.ResetTimer()
+	for i := range b.N {
+		before := v.Head()
+		if err := v.turn(judges[i%2], nil, []*dag.Op{d.op}, log); err != nil {
+			b.Fatal(err)
+		}
+		if v.Head() != before+dag.MaxTransactions {
+			b.Fatalf("%d keys changed, want %d", v.Head()-before, dag.MaxTransactions)
+		}
+		v.Publish()
+		must[*pb.CompactionResponse](b, v, &pb.CompactionRequest{Revision: v.Head()})
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*dag.MaxTransactions), "ns/key")
+}
+
+// without makes one op void.
+type without struct{ op *dag.Op }
+
+func (w without) judgementOf(op *dag.Op) judgement { return verdictOf(op == w.op) }
+func (without) local([]byte) bool                  { return false }
+
+type verdictOf bool
+
+// Void implements judgement.
+func (void verdictOf) Void(dag.Transaction) error {
+	if void {
+		return errDenied
+	}
+	return nil
+}
+
+// Passes implements judgement.
+func (verdictOf) Passes([]byte) bool { return false }

@@ -2,6 +2,7 @@ package mvcc
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/tidwall/btree"
 )
@@ -46,6 +47,11 @@ func (s span) contains(name string) bool { return name >= s.key && s.below(name)
 
 func (s span) empty() bool { return !s.open && s.key >= s.end }
 
+// clone returns s with its own memory.
+func (s span) clone() span {
+	return span{strings.Clone(s.key), strings.Clone(s.end), s.open}
+}
+
 // spanSet is a set of keys made of spans that neither overlap nor touch. The
 // zero value is empty. An operation of another node may bring tens of thousands
 // of ranges: each costs a logarithm, however they overlap.
@@ -80,6 +86,12 @@ func (ss *spanSet) add(s span) {
 		}
 	}
 	ss.tree.Set(s)
+}
+
+func (ss *spanSet) addAll(spans []span) {
+	for _, s := range spans {
+		ss.add(s)
+	}
 }
 
 // gaps returns the parts of s that are not in the set, in order.

@@ -2,7 +2,6 @@ package mvcc
 
 import (
 	"encoding/binary"
-	"sort"
 	"strings"
 
 	"github.com/tidwall/btree"
@@ -154,31 +153,4 @@ func (v *View) bury(it *item) {
 	if it.trail.tip != nil {
 		v.dead.Set(deadKey{strings.Clone(it.name), it.trail})
 	}
-}
-
-// rangeDelete is what one transaction deleted by range.
-type rangeDelete struct {
-	at     dag.Index
-	origin *origin
-	spans  []span // in order; neither overlap nor touch
-	void   bool
-}
-
-func (d *rangeDelete) contains(name string) bool {
-	i := sort.Search(len(d.spans), func(i int) bool { return d.spans[i].key > name })
-	return i > 0 && d.spans[i-1].contains(name)
-}
-
-// noteRanges remembers what a transaction deletes by range: spans, as a set has them.
-func (v *View) noteRanges(o *origin, spans []span, void bool) {
-	for i := range spans { // they may be part of a whole request
-		spans[i].key, spans[i].end = strings.Clone(spans[i].key), strings.Clone(spans[i].end)
-	}
-	v.ranges = append(v.ranges, rangeDelete{v.record, o, spans, void})
-}
-
-// rangesSince returns the range deletes of record at and those after it.
-func (v *View) rangesSince(at dag.Index) []rangeDelete {
-	i := sort.Search(len(v.ranges), func(i int) bool { return v.ranges[i].at >= at })
-	return v.ranges[i:]
 }

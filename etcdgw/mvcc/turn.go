@@ -18,8 +18,8 @@ type History interface {
 	Writes(at dag.Index) (Writes, error)
 }
 
-// Writes are the writes of one record of the log: local changes, or a received
-// operation with its transactions and their trail as [View.Trail] gave it.
+// Writes are the writes of one record of the log: the changes of this node that it
+// holds, or the received operation with its transactions and their trail as [View.Trail] gave it.
 type Writes struct {
 	Changes []*Change
 
@@ -34,10 +34,7 @@ type Writes struct {
 // its past; there may be more. The keys that show another value for
 // it, or none, get a revision each (docs/view.md, "Verdicts"). Nothing local may be unsealed.
 //
-// It costs time and memory in proportion to the transactions of changed, to
-// the keys whose writes they judge otherwise and what was written to those since all
-// was in one another's past, and to the keys under the patterns of policy rules that changed.
-// The error is h's, or ErrReplay where the log does not fit the view, which must not be used after it.
+// What it costs is in docs/view.md, "What it costs". The error is h's, or ErrReplay where the log does not fit the view, which must not be used after it.
 func (v *View) Turn(r *identity.Roster, changed []*dag.Op, h History) error {
 	after := judgeBy(r)
 	before, _ := v.verdicts.judge.(*byRoster)
@@ -62,12 +59,10 @@ func (v *View) turn(after judge, spans []span, changed []*dag.Op, h History) err
 			return err
 		}
 	}
+	t.spans.each(func(s span) { t.eachIn(s, t.begin) })
 	if len(t.voided) > 0 {
 		for i := range v.ranges {
-			d := &v.ranges[i]
-			if void, ok := t.voided[txName{d.origin.op, d.origin.tx}]; ok {
-				d.void = void
-			}
+			v.ranges[i].judge(t.voided)
 		}
 	}
 	if err := t.walkAll(); err != nil {
@@ -88,8 +83,10 @@ type turn struct {
 	walks   map[string]*walk // by key; nil for one that is only switched
 	waiting map[dag.Index]map[string]*walk
 	records indexes // that are waited for
-	// voided says of the transactions with range deletes that are judged otherwise how.
+	// voided says of the transactions with range deletes that are judged otherwise
+	// how, and spans has what they delete.
 	voided map[txName]bool
+	spans  spanSet
 }
 
 // txName names a transaction.
@@ -105,31 +102,32 @@ func (t *turn) compare(op *dag.Op) error {
 		return err
 	}
 	after := &t.v.verdicts
+	var stay spanSet // what op deletes by range either way
 	for i, tx := range ts {
 		void := after.void(op, tx)
 		differ := void != t.before.void(op, tx)
 		if void && !differ {
 			continue
 		}
-		ranges := false
 		for j := range tx {
 			switch w := &tx[j]; {
+			case w.Kind == dag.DeleteRange && differ:
+				t.voided[txName{op, uint32(i)}] = void
+				t.spans.add(spanOfWrite(w).clone())
 			case w.Kind == dag.DeleteRange:
-				ranges = true
-				t.eachIn(spanOfWrite(w), func(name string, trail *trail) {
-					key := []byte(name)
-					if differ || after.passes(op, key) != t.before.passes(op, key) {
-						t.begin(name, trail)
-					}
-				})
+				stay.add(spanOfWrite(w))
 			case differ:
 				t.begin(string(w.Key), t.v.trailOf(string(w.Key)))
 			}
 		}
-		if ranges && differ {
-			t.voided[txName{op, uint32(i)}] = void
-		}
 	}
+	stay.each(func(s span) {
+		t.eachIn(s, func(name string, trail *trail) {
+			if key := []byte(name); after.passes(op, key) != t.before.passes(op, key) {
+				t.begin(name, trail)
+			}
+		})
+	})
 	return nil
 }
 

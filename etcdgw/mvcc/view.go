@@ -75,7 +75,7 @@ type View struct {
 	record        dag.Index // that the writes which follow are in
 	received      []byte    // the trail of what ApplyRemote applied in record
 	dead          *btree.BTreeG[deadKey]
-	ranges        []rangeDelete // in the order of the log
+	ranges        []rangeDeletes // in the order of the log
 }
 
 // New returns an empty view at revision cfg.Base.

@@ -195,8 +195,7 @@ func (r *reading) rangeEnds(o *origin, key string) bool {
 	ranges := r.v.rangesSince(r.at)
 	for i := len(ranges) - 1; i >= 0; i-- {
 		d := &ranges[i]
-		x := d.origin
-		if !d.void && d.contains(key) && (x.op == o.op && x.tx > o.tx || x.op.InPast(o.op)) && !r.v.verdicts.passes(x.op, []byte(key)) {
+		if op := d.op(); (op == o.op || op.InPast(o.op)) && d.delete(key, o) && !r.v.verdicts.passes(op, []byte(key)) {
 			return true
 		}
 	}
