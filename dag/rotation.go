@@ -14,12 +14,12 @@ func (g *Graph) Prevs(key identity.PublicKey) []*Op {
 	if tips := g.Tips(key); len(tips) > 0 {
 		return tips
 	}
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	a, ok := g.roster.Author(key)
+	a, ok := g.Roster().Author(key) // may take a while
 	if !ok || a.Rotation == nil {
 		return nil
 	}
+	g.mu.RLock()
+	defer g.mu.RUnlock()
 	ops := slices.Clone(g.rotations[*a.Rotation])
 	slices.SortFunc(ops, byID)
 	return ops
