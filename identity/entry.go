@@ -29,10 +29,15 @@ type carrier struct {
 // newEntry returns the entry of one carriage, or nil if it can have no effect
 // in any roster: its signature is bad, it names no mesh outside a founding op,
 // or one inside, what it keeps is not there, or it rotates somebody else's key.
-func newEntry(c Carried) *entry {
+// Of a statement that is in known it takes that copy, which is verified.
+func newEntry(c Carried, known *set) *entry {
 	s := c.Statement
-	if c.Founding != (s.Mesh == nil) || len(c.Keep) != len(s.KeepHeads()) ||
-		s.Kind() == KindRotate && c.Author != s.Issuer || !s.VerifySignature() {
+	if c.Founding != (s.Mesh == nil) || len(c.Keep) != len(s.KeepHeads()) || s.Kind() == KindRotate && c.Author != s.Issuer {
+		return nil
+	}
+	if e := known.get(s.id); e != nil && e.statement.signature == s.signature {
+		s = e.statement
+	} else if !s.VerifySignature() {
 		return nil
 	}
 	return &entry{statement: s, keep: c.Keep, carriers: []carrier{{c.Op, c.At, c.Author, c.Seq, c.Index}}}

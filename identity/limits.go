@@ -8,7 +8,7 @@ const (
 	MaxStatementSize = 16 << 10
 	// MaxKeys is the most keys of an operator, and the most founders.
 	MaxKeys = 16
-	// MaxPatterns is the most patterns in a grant: each is tried for each write.
+	// MaxPatterns is the most patterns in a grant: it bounds what folding several costs.
 	MaxPatterns = 32
 	// MaxPatternSize is the greatest length in bytes of a key pattern.
 	MaxPatternSize = 1024

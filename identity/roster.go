@@ -59,7 +59,7 @@ func EmptyRoster() *Roster { return emptyRoster }
 func (r *Roster) With(carried ...Carried) *Roster {
 	s := r.set
 	for _, c := range carried {
-		if e := newEntry(c); e != nil {
+		if e := newEntry(c, s); e != nil {
 			s = s.put(e)
 		}
 	}

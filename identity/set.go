@@ -171,8 +171,7 @@ func (a *set) each(f func(*entry) bool) bool {
 	return a.kids[0].each(f) && a.kids[1].each(f)
 }
 
-// statements calls f with each entry once, ascending by ID where they are
-// about nothing else, until it returns false.
+// statements calls f with each entry once, ascending by ID, until it returns false.
 func (a *set) statements(f func(*entry) bool) {
 	if a != nil {
 		a.eachStatement(f)

@@ -72,11 +72,6 @@ type sealed struct {
 	verify    sync.Once
 	good      bool // once verify is done
 	consent   atomic.Pointer[consentVerdict]
-
-	// What the statement amounts to where it is effective. Statements name what
-	// they build on by its hash, so that is the same in every roster.
-	operator atomic.Pointer[Operator] // of an admit or a redeem
-	author   atomic.Pointer[Author]   // of an enrolment
 }
 
 // ID returns the hash of the statement's payload.
