@@ -71,7 +71,7 @@ func (r ref) compare(b ref) int {
 // seqSize is the length of a seq in an item of a sketch: no author writes 2^40 ops.
 const seqSize = 5
 
-const _ = uint(riblt.ItemSize - (len(tag{}) + seqSize + len(tag{})))
+var _ [len(tag{}) + seqSize + len(tag{})]byte = riblt.Item{}
 
 // item returns r as an item of a sketch.
 func (r ref) item() (it riblt.Item) {

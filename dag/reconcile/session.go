@@ -107,6 +107,8 @@ type outgoing struct {
 	ops   []*dag.Op // of an answer, parents first
 	fresh []*dag.Op // those of ops that were not sent before
 	n     int       // how many of ops were sent; changed by Next alone
+
+	block, body []byte // of ops[n], if it was fetched but did not fit the last frame
 }
 
 // Stats counts what a session did so far.
@@ -246,11 +248,13 @@ type filling struct {
 func (s *Session) fill(out *outgoing) (*filling, error) {
 	f := new(filling)
 	for _, op := range out.ops[out.n:] {
-		block, body, err := s.src.Fetch(op.ID())
-		if err != nil {
-			return nil, fmt.Errorf("reconcile: fetch %v: %w", op.ID(), err)
+		if out.block == nil {
+			var err error
+			if out.block, out.body, err = s.src.Fetch(op.ID()); err != nil {
+				return nil, fmt.Errorf("reconcile: fetch %v: %w", op.ID(), err)
+			}
 		}
-		n := len(block) + len(body)
+		n := len(out.block) + len(out.body)
 		if f.count > 0 && batchHead+len(f.ops)+n > TargetFrame {
 			break
 		}
@@ -266,7 +270,8 @@ func (s *Session) fill(out *outgoing) (*filling, error) {
 		} else {
 			out.fresh = out.fresh[1:]
 		}
-		f.ops, f.count = append(append(f.ops, block...), body...), f.count+1
+		f.ops, f.count = append(append(f.ops, out.block...), out.body...), f.count+1
+		out.block, out.body = nil, nil
 	}
 	return f, nil
 }

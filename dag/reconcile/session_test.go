@@ -416,7 +416,7 @@ func FuzzSession(f *testing.F) {
 	f.Add(script(&summary{mesh: mesh}, ask{}, end{}, &summary{mesh: mesh, purpose: purposeRepair}, fin{}))
 	f.Add(script(&summary{mesh: mesh, sketch: hopeless(2)}, &symbols{sketch: hopeless(2)}, &summary{mesh: mesh, purpose: purposePlain}, end{}, fin{}))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		s, err := New(r, Config{Mesh: m.id, Memory: memory{anchor: []dag.ID{m.id}}.encode()})
+		s, err := New(r, Config{Mesh: m.id, Memory: memory{anchor: []dag.ID{m.id}}.encode(), sketchFrom: len(in) % 2})
 		if err != nil {
 			t.Fatal(err)
 		}

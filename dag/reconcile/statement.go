@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"slices"
+
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/reconcile/riblt"
 	"github.com/causeway-sync/causeway/identity"
@@ -120,19 +122,11 @@ func (st *statement) decode(n *names) bool {
 // held returns the ops that st states and our graph holds, and whether that is
 // all it states.
 func (st *statement) held(n *names) (ops []*dag.Op, all bool) {
-	ops, all = n.ops(st.summary.anchor)
-	branches, all2 := n.ops(st.branches)
-	ops, all = append(ops, branches...), all && all2
+	all = st.decode(n)
+	refs := slices.Concat(st.summary.anchor, st.branches, st.theirs)
 	for _, t := range st.vector {
-		if op := n.op(t.ref); op != nil {
-			ops = append(ops, op)
-		} else {
-			all = false
-		}
+		refs = append(refs, t.ref)
 	}
-	if !all || !st.decode(n) {
-		return ops, false
-	}
-	theirs, all := n.ops(st.theirs)
-	return append(append(ops, st.equal...), theirs...), all
+	found, ok := n.ops(refs)
+	return append(found, st.equal...), all && ok
 }
