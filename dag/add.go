@@ -81,8 +81,8 @@ func (g *Graph) place(o *Op) {
 }
 
 // sibling returns an op of the author and prev of o, the first of a new chain,
-// that was there before: the two are a fork. Only where a key was rotated can
-// there be none though the author has chains, see checkRotated.
+// that was there before: the two are a fork. A rotated key can have chains of
+// other prevs only, if the key before has forked.
 func (g *Graph) sibling(o *Op) *Op {
 	if prev := o.prev[0]; prev != nil && prev.author == o.author {
 		return g.chains[prev.chain].ops[prev.pos+1]

@@ -167,7 +167,10 @@ func refReason(err error) dag.Reason {
 }
 
 // rosterOf returns the slow roster of the statements that the ops carry.
-func rosterOf(ops map[dag.ID]*refOp) *rostertest.Model {
+func rosterOf(ops map[dag.ID]*refOp) *rostertest.Model { return rostertest.New(carriedBy(ops)) }
+
+// carriedBy returns the statements that the ops carry, in the order of their IDs.
+func carriedBy(ops map[dag.ID]*refOp) []identity.Carried {
 	var carried []identity.Carried
 	for _, o := range ops {
 		for i, s := range o.Statements() {
@@ -186,7 +189,7 @@ func rosterOf(ops map[dag.ID]*refOp) *rostertest.Model {
 		}
 	}
 	slices.SortFunc(carried, func(a, b identity.Carried) int { return bytes.Compare(a.Op[:], b.Op[:]) })
-	return rostertest.New(carried)
+	return carried
 }
 
 // refVoid returns why a transaction of the author's at that place does not count.
