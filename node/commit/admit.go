@@ -95,11 +95,11 @@ func (p *Pipeline) admit(first *admission) {
 		}
 		return
 	}
+	p.checkPlace() // whoever delivered an op finds the node judged by it
 	for _, a := range batch {
 		close(a.done)
 	}
 	p.cfg.Metrics.admitted.Add(float64(len(added)))
-	p.checkPlace()
 	p.openWindowIfNeeded()
 	for _, op := range added {
 		p.noteRival(op)

@@ -2,6 +2,7 @@ package commit
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/causeway-sync/causeway/dag"
 )
@@ -41,9 +42,18 @@ func (p *Pipeline) carry(c *carry) {
 		c.done <- carried{err: err}
 		return
 	}
-	if !p.stageSeals() || !p.own(dag.Body{Statements: c.statements}, 0, 0, sealRecord{}) || !p.flush() {
+	ok := p.stageSeals()
+	if ok {
+		if err := p.tryOwn(dag.Body{Statements: c.statements}, 0, 0, sealRecord{}); err != nil {
+			p.flush()
+			c.done <- carried{err: fmt.Errorf("commit: carry statements: %w", err)}
+			return
+		}
+	}
+	if !ok || !p.flush() {
 		c.done <- carried{err: ErrStopped}
 		return
 	}
+	p.checkPlace() // the statements may have made room for another key here
 	c.done <- carried{id: p.tip.ID()}
 }

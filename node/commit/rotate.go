@@ -169,8 +169,8 @@ func (p *Pipeline) setStuck(err error) { p.stuck.Store(&err) }
 // Rotate gives the node a new key, on request. When it returns, the last op of
 // the old key is durable and the pipeline makes no more of its own: the node goes on
 // when its log is opened with the new key. Errors: ErrNotReady, ErrSuperseded
-// (the node will rotate by itself), ErrRotated, ErrAllowance, ErrNoRotation,
-// identity.ErrRevoked, ErrStopped, ctx's.
+// (the node will rotate by itself), ErrRotated, ErrVersion, ErrAllowance,
+// ErrNoRotation, identity.ErrRevoked, a *dag.Refusal where the quota is used up, ErrStopped, ctx's.
 func (p *Pipeline) Rotate(ctx context.Context) (identity.PublicKey, error) {
 	if !p.ready.Load() {
 		return identity.PublicKey{}, ErrNotReady
@@ -196,8 +196,8 @@ type rotated struct {
 }
 
 func (p *Pipeline) rotateOnRequest(r *rotation) {
-	if p.superseded.Load() != nil {
-		r.done <- rotated{err: ErrSuperseded}
+	if err := p.mayAuthor(); err != nil {
+		r.done <- rotated{err: err}
 		return
 	}
 	key, err := p.rotate(CauseRequest, dag.ID{})
@@ -212,12 +212,16 @@ func (p *Pipeline) rotate(cause Cause, shown dag.ID) (identity.PublicKey, error)
 		return identity.PublicKey{}, err
 	}
 	body := dag.Body{Statements: [][]byte{statement.Encoded()}}
-	if cause == CauseRequest {
-		if !p.stageSeals() || !p.own(body, 0, 0, sealRecord{}) {
-			return identity.PublicKey{}, ErrStopped
-		}
-	} else if err := p.trySign(p.headerAfter(p.end(), body), body, sealRecord{}); err != nil {
-		return identity.PublicKey{}, err
+	if cause != CauseRequest {
+		err = p.sign(p.headerAfter(p.end(), body), body, sealRecord{})
+	} else if !p.stageSeals() {
+		err = ErrStopped
+	} else {
+		err = p.tryOwn(body, 0, 0, sealRecord{})
+	}
+	if err != nil {
+		p.flush()
+		return identity.PublicKey{}, fmt.Errorf("commit: rotate the key: %w", err)
 	}
 	rec := rotationRecord{cause: cause, key: next, shown: shown}
 	if _, ok := p.graph.Roster().Author(next); !ok {
@@ -248,11 +252,12 @@ func (p *Pipeline) signRotation() (*identity.Statement, identity.PublicKey, erro
 		return nil, identity.PublicKey{}, ErrRotated
 	case !ok:
 		return nil, identity.PublicKey{}, identity.ErrNotEnrolled
-	case p.cfg.NextKey == nil:
-		return nil, identity.PublicKey{}, ErrNoRotation
 	}
 	if err := roster.Standing(p.self).Err(); err != nil {
 		return nil, identity.PublicKey{}, err
+	}
+	if p.cfg.NextKey == nil {
+		return nil, identity.PublicKey{}, ErrNoRotation
 	}
 	index := nextIndex(roster, author)
 	if index > author.Rotations {

@@ -50,37 +50,37 @@ func (p *Pipeline) stageSeals() bool {
 	return true
 }
 
-// own signs the next own op on all heads, after as many folds as the bound on
-// parents demands, and stages them.
+// own signs the next own op on all heads and stages it. A refusal by our own
+// graph means that the node may not write what it has already answered: it
+// stops rather than lose it in silence.
 func (p *Pipeline) own(body dag.Body, writes int, epoch uint64, seal sealRecord) bool {
-	size := len(body.Encode())
-	for {
-		h, whole := p.graph.Draft(p.tip, size, writes)
-		if !whole {
-			fold, _ := p.graph.Draft(p.tip, 0, 0)
-			if !p.sign(fold, dag.Body{}, sealRecord{}) {
-				return false
-			}
-			continue
-		}
-		h.Epoch = epoch
-		return p.sign(h, body, seal)
-	}
-}
-
-// sign makes one own op, adds it to the graph and stages its record. A refusal
-// by our own graph means that the node may not write what it has already
-// answered: it stops rather than lose it in silence.
-func (p *Pipeline) sign(h dag.Header, body dag.Body, seal sealRecord) bool {
-	if err := p.trySign(h, body, seal); err != nil {
+	if err := p.tryOwn(body, writes, epoch, seal); err != nil {
 		p.fail(fmt.Errorf("commit: sealing an own op: %w", err))
 		return false
 	}
 	return true
 }
 
-// trySign is sign for an op that may be refused: all is then as it was.
-func (p *Pipeline) trySign(h dag.Header, body dag.Body, seal sealRecord) error {
+// tryOwn is own for an op that may be refused, as one that is over the quota.
+// There are as many folds before it as the bound on parents demands.
+func (p *Pipeline) tryOwn(body dag.Body, writes int, epoch uint64, seal sealRecord) error {
+	size := len(body.Encode())
+	for {
+		h, whole := p.graph.Draft(p.tip, size, writes)
+		if whole {
+			h.Epoch = epoch
+			return p.sign(h, body, seal)
+		}
+		fold, _ := p.graph.Draft(p.tip, 0, 0)
+		if err := p.sign(fold, dag.Body{}, sealRecord{}); err != nil {
+			return err
+		}
+	}
+}
+
+// sign makes one own op, adds it to the graph and stages its record. If the
+// graph refuses it, all is as it was.
+func (p *Pipeline) sign(h dag.Header, body dag.Body, seal sealRecord) error {
 	h.Wall = uint64(p.cfg.Now().UnixMilli())
 	signed, err := dag.Sign(h, body, p.key)
 	if err != nil {
