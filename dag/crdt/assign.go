@@ -23,6 +23,17 @@ func (st *state) assign(write int, edits []edit) (ignored int) {
 	return a.ignored
 }
 
+// layOut assigns the layout that a JSON text has for its author: every put does.
+func (st *state) layOut(write int, t *Tree) {
+	n := t.doc.get(styleKey)
+	if n == nil {
+		return
+	}
+	made := st.root.chains[0].events[0]
+	c := context{p: place{role: plain, json: true}, through: []*event{made}}
+	st.add(st.kid(st.root, st.context(), kidName{mapping, styleKey}), c, &event{write: write, n: n, through: c.through})
+}
+
 // inside applies edits to what is in a slot. The fields protected identify an
 // item and are not assigned.
 func (a *assigner) inside(sl *slot, c context, edits []edit, protected []string) {

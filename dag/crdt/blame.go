@@ -6,8 +6,9 @@ import (
 )
 
 // Blame names the write that set each leaf of the key's value, in the order of
-// the value; nil if the key is absent. An opaque value is one leaf. Writes
-// before the history's first are not told apart from it.
+// the value; nil if the key is absent. An opaque value is one leaf; the layout
+// of a JSON text is the greatest head's and not named. Writes before the
+// history's first are not told apart from it.
 func (h *History) Blame() []Blame {
 	v := h.l.all()
 	r := h.Value()
@@ -53,6 +54,9 @@ func (b *blamer) slot(sl *slot, c context, path []string) {
 	}
 	kids := b.st.children(sl, &s, c, b.v)
 	for i, k := range kids {
+		if c.p.role == document && k.key == styleKey {
+			continue
+		}
 		below := append(slices.Clip(path), b.step(s.kind, k.key, i, c)...)
 		name := kidName{s.kind, k.key}
 		kc := b.st.childContext(c, name, s.last, s.live)
@@ -63,7 +67,7 @@ func (b *blamer) slot(sl *slot, c context, path []string) {
 		}
 	}
 	if len(kids) == 0 && len(s.live) > 0 {
-		b.out = append(b.out, Blame{path, b.st.l.lines[s.live[len(s.live)-1].write].pos, nil})
+		b.leaf(path, s.live[len(s.live)-1].write, newContainer(s.kind, nil), c)
 	}
 }
 
@@ -80,15 +84,12 @@ func (b *blamer) writer(s *shown) int {
 // step returns the path's step to the i-th child; none to a document's value.
 func (b *blamer) step(k kind, key string, i int, c context) []string {
 	switch {
-	case c.p.role != document:
-		if k == sequence {
-			return []string{fmt.Sprintf("[%d]", i)}
-		}
-		return []string{pathStep(k, key, c)}
-	case key == styleKey:
-		return []string{"(style)"}
+	case c.p.role == document:
+		return nil
+	case k == sequence:
+		return []string{fmt.Sprintf("[%d]", i)}
 	}
-	return nil
+	return []string{pathStep(k, key, c)}
 }
 
 // node blames one write for all of a tree.
@@ -98,6 +99,9 @@ func (b *blamer) node(n *node, c context, path []string, write int) {
 		return
 	}
 	for i, k := range n.kids {
+		if c.p.role == document && k.key == styleKey {
+			continue
+		}
 		b.node(k.n, c.child(n.kind, k.key), append(slices.Clip(path), b.step(n.kind, k.key, i, c)...), write)
 	}
 }

@@ -1,6 +1,7 @@
 package crdt
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -20,11 +21,12 @@ const (
 	HiddenLife                          // the value of a life that a greater one hides
 	EndedLife                           // a value put concurrently with the final delete of its life
 	DeleteUnmet                         // a delete concurrent with a put that keeps the life alive
+	Reordered                           // several put children into another order; Value names them, for people
 )
 
 // String returns the kind's name.
 func (k ConflictKind) String() string {
-	names := [...]string{"", "concurrent", "orphaned", "unread", "fell-back", "hidden-life", "ended-life", "delete-unmet"}
+	names := [...]string{"", "concurrent", "orphaned", "unread", "fell-back", "hidden-life", "ended-life", "delete-unmet", "reordered"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -51,7 +53,7 @@ type Conflict struct {
 type Blame struct {
 	// Path leads to the leaf: names of members, numbers of protobuf fields, keys
 	// of maps, members of sets; of items their key fields in brackets, [index]
-	// in a sequence. The layout of a JSON text has the path "(style)".
+	// in a sequence.
 	Path   []string
 	Writer Position
 	Value  []byte // as in [Version]
@@ -125,6 +127,9 @@ func (r *reporter) slot(sl *slot, c context, path []string, ends []int, hidden b
 	s := r.st.show(sl, c, r.v)
 	r.concurrent(&s, live, c, path, ends, hidden)
 	r.orphans(last, c, path, ends)
+	if !hidden {
+		r.orders(sl, s.kind, c, path)
+	}
 	for _, e := range last {
 		ends = append(slices.Clip(ends), e.write)
 	}
@@ -147,9 +152,8 @@ func (r *reporter) slot(sl *slot, c context, path []string, ends []int, hidden b
 		}
 		below := append(slices.Clip(path), step)
 		if c.p.role == document {
-			below = nil
-			if name.key == styleKey {
-				below = []string{"(style)"}
+			if below = nil; name.key == styleKey {
+				continue // the layout is the greatest head's
 			}
 		}
 		kc := r.st.childContext(c, name, s.last, s.live)
@@ -206,6 +210,36 @@ func (r *reporter) orphans(last []*event, c context, path []string, ends []int) 
 	}
 }
 
+// orders reports several concurrent reorders.
+func (r *reporter) orders(sl *slot, k kind, c context, path []string) {
+	var last []orderEvent // of those that no other saw
+	for _, o := range sl.order {
+		if o.how == reorder && o.kind == k && !slices.ContainsFunc(sl.order, func(p orderEvent) bool {
+			return p.how == reorder && p.kind == k && r.st.l.before(o.write, p.write)
+		}) {
+			last = append(last, o)
+		}
+	}
+	if len(last) < 2 {
+		return
+	}
+	slices.SortFunc(last, func(a, b orderEvent) int { return -r.st.l.compare(a.write, b.write) })
+	x := Conflict{Kind: Reordered, Path: path}
+	for i, o := range last {
+		var keys []string
+		for _, key := range o.keys {
+			keys = append(keys, pathStep(k, key, c))
+		}
+		v := Version{r.st.l.lines[o.write].pos, []byte(strings.Join(keys, ", "))}
+		if i == 0 {
+			x.Shown = v
+		} else {
+			x.Lost = append(x.Lost, v)
+		}
+	}
+	r.found = append(r.found, x)
+}
+
 // known reports whether one of ends saw e.
 func (r *reporter) known(e *event, ends []int) bool {
 	return slices.ContainsFunc(ends, func(w int) bool { return w == e.write || r.st.l.before(e.write, w) })
@@ -232,19 +266,16 @@ func pathStep(k kind, key string, c context) string {
 	return key
 }
 
-// cutField takes the first field off an item's key.
+// cutField takes the first field off an item's key, which may be a liar's.
 func cutField(key string) (field, rest string) {
-	n, shift := 0, 0
-	for i := range len(key) {
-		n |= int(key[i]&0x7f) << shift
-		if shift += 7; key[i] < 0x80 {
-			if n == 0 {
-				return "-", key[i+1:]
-			}
-			return key[i+1 : i+n], key[i+n:]
-		}
+	n, k := binary.Uvarint([]byte(key[:min(len(key), binary.MaxVarintLen64)]))
+	switch {
+	case k <= 0 || n > uint64(len(key)-k)+1:
+		return key, ""
+	case n == 0:
+		return "-", key[k:]
 	}
-	return "", ""
+	return key[k : k+int(n)-1], key[k+int(n)-1:]
 }
 
 // readable shows JSON text or a protobuf record.

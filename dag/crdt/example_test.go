@@ -63,7 +63,6 @@ func ExampleHistory() {
 	// Output:
 	// {"replicas":3,"labels":{"tier":"front"},"containers":[{"name":"web","image":"web:2","env":[{"name":"A","value":"1"}]}]}
 	// 0 conflicts
-	// - (style) = |||
 	// A replicas = 3
 	// C labels.tier = "front"
 	// - containers.["web"].name = "web"

@@ -11,14 +11,19 @@ type History struct {
 	numbers []int              // the caller's, by number in the lineage
 	added   int                // the caller's next number
 	finals  map[Position][]int // final deletes by the life they end
+	recent  []int              // writes whose tree is kept, the last used last
 }
+
+// keptTrees is how many values a history keeps beside the assignments that
+// they can be made of again: of the heads that are written on, mostly.
+const keptTrees = 16
 
 // A historyWrite is a write that counts, with what is known of it.
 type historyWrite struct {
 	put         bool
 	incarnation Position
 	gen         *generation // of a put
-	tree        *Tree       // the value that the author of a put put; dropped when it is no head any more
+	tree        *Tree       // the value that the author of a put put; kept for recent ones
 	ignored     int         // edits that meant nothing
 }
 
@@ -64,9 +69,6 @@ func (h *History) Add(w Write, inPast func(number int) bool) (number int, counts
 			return number, false
 		}
 	}
-	for _, i := range h.l.heads(past) {
-		h.writes[i].tree = nil
-	}
 	i := h.l.add(at)
 	h.numbers = append(h.numbers, number)
 	if w.Kind == DeleteFinal {
@@ -76,19 +78,37 @@ func (h *History) Add(w Write, inPast func(number int) bool) (number int, counts
 		h.assign(i, &hw, &w, seen)
 	}
 	h.writes = append(h.writes, hw)
+	if hw.put {
+		h.keep(i)
+	}
 	return number, true
+}
+
+// keep notes that the tree of a put has just been used, and drops another.
+func (h *History) keep(i int) {
+	if k := slices.Index(h.recent, i); k >= 0 {
+		h.recent = append(slices.Delete(h.recent, k, k+1), i)
+		return
+	}
+	if h.recent = append(h.recent, i); len(h.recent) > keptTrees {
+		h.writes[h.recent[0]].tree = nil
+		h.recent = slices.Delete(h.recent, 0, 1)
+	}
 }
 
 // assign adds the assignments of a put, number i, to the generation of what
 // its author saw, or begins one.
 func (h *History) assign(i int, hw *historyWrite, w *Write, seen *Tree) {
 	if hw.gen != nil && seen.sameTerms(hw.tree) {
+		edits, ok := []edit(nil), true
 		if w.Kind == Patched {
-			hw.ignored = hw.gen.state.assign(i, w.Patch.edits)
-			return
+			edits = w.Patch.edits
+		} else {
+			edits, ok = diff(seen.doc, hw.tree.doc, seen.schema, true)
 		}
-		if edits, ok := diff(seen.doc, hw.tree.doc, seen.schema, true); ok {
-			hw.gen.state.assign(i, edits)
+		if ok {
+			hw.ignored = hw.gen.state.assign(i, edits)
+			hw.gen.state.layOut(i, hw.tree)
 			return
 		}
 	}
@@ -144,13 +164,14 @@ func (h *History) value(v view, incarnation Position) (*Tree, *generation) {
 // put returns the value that the author of the put i put.
 func (h *History) put(i int) *Tree {
 	w := &h.writes[i]
-	switch {
-	case w.tree != nil:
-		return w.tree
-	case w.gen.state == nil:
+	if w.gen.state == nil {
 		return w.gen.first
 	}
-	return w.gen.state.value(h.l.upTo(i))
+	if w.tree == nil {
+		w.tree = w.gen.state.value(h.l.upTo(i))
+	}
+	h.keep(i)
+	return w.tree
 }
 
 // value returns the tree of a view, nil if it is not mergeable.

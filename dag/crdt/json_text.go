@@ -83,6 +83,7 @@ func scanJSON(in []byte) (compact []byte, st style, ok bool) {
 	if !s.value(0) || s.pos != len(s.in) {
 		return nil, style{}, false
 	}
+	s.guess()
 	if len(s.out) == len(s.in) {
 		return s.out, s.style, true
 	}
@@ -90,6 +91,20 @@ func scanJSON(in []byte) (compact []byte, st style, ok bool) {
 		return nil, style{}, false
 	}
 	return s.out, s.style, true
+}
+
+// guess fills in what the text has no occasion to show.
+func (s *jsonScanner) guess() {
+	switch {
+	case s.style.indent != "":
+		if !s.colon {
+			s.style.colon = " "
+		}
+	case !s.colon:
+		s.style.colon = s.style.comma
+	case !s.comma:
+		s.style.comma = s.style.colon
+	}
 }
 
 // space skips white space and returns it.

@@ -201,15 +201,19 @@ func (r *reference) facts(p past, gen int) *facts {
 	}
 	slices.SortFunc(members, r.compare)
 	for _, i := range members {
-		switch {
-		case i == gen:
+		if i == gen {
 			f.begin(i, first.doc)
-		case r.writes[i].Kind == Patched:
+			continue
+		}
+		if r.writes[i].Kind == Patched {
 			f.edit(i, r.writes[i].Patch.edits)
-		default:
+		} else {
 			seen, _ := r.life(r.pastOf(i), r.writes[i].Incarnation)
 			edits, _ := diff(seen.doc, r.put(i).doc, first.Schema(), true)
 			f.edit(i, edits)
+		}
+		if layout := r.put(i).doc.get(styleKey); layout != nil { // every put assigns it
+			f.set(i, []step{{mapping, styleKey}}, layout, []int{0})
 		}
 	}
 	return f
