@@ -146,6 +146,11 @@ func (l *Liar) Carry(context.Context, [][]byte) (dag.ID, error) {
 	return dag.ID{}, errors.New("liar: carries no statements")
 }
 
+// Consider implements p2p.Backend: a liar takes nobody's word.
+func (l *Liar) Consider(context.Context, []*identity.Statement) ([]identity.StatementID, error) {
+	return nil, nil
+}
+
 // Fetch implements p2p.Backend.
 func (l *Liar) Fetch(id dag.ID) (block, body []byte, err error) {
 	l.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // Backend is what the network needs of the node's commit pipeline. Its methods
@@ -18,6 +19,11 @@ type Backend interface {
 	// Carry appends an own operation that carries the statements, durably,
 	// and returns its ID.
 	Carry(ctx context.Context, statements [][]byte) (dag.ID, error)
+
+	// Consider carries, of statements that a peer showed, those that would
+	// change the roster, within a rate, and returns them once they are durable:
+	// at most dag.MaxStatements at a time, of this mesh, with good signatures.
+	Consider(ctx context.Context, statements []*identity.Statement) ([]identity.StatementID, error)
 
 	// Fetch returns a delivered operation's block and body (nil if it has
 	// none). The slices must not be changed.

@@ -35,6 +35,7 @@ type bookEntry struct {
 	info    peer.AddrInfo
 	pinned  bool      // configured: never forgotten
 	stored  bool      // in meta
+	retired bool      // the node has another key by now: not dialled
 	seen    time.Time // last added or remembered
 	next    time.Time // not dialled before
 	wait    time.Duration
@@ -176,6 +177,45 @@ func (b *book) remember(id peer.ID, addrs []multiaddr.Multiaddr) error {
 	return nil
 }
 
+// inherit gives heir the place of old, whose node has changed its key: its
+// addresses, and that it is configured. It reports whether that was news.
+func (b *book) inherit(old, heir peer.ID) (news bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	from := b.entries[old]
+	if from == nil {
+		return false, nil
+	}
+	e, err := b.entry(heir)
+	if err != nil {
+		return false, err
+	}
+	for _, a := range from.info.Addrs {
+		if !containsAddr(e.info.Addrs, a) && len(e.info.Addrs) < maxTicketAddrs {
+			e.info.Addrs = append(e.info.Addrs, a)
+			news = true
+		}
+	}
+	news = news || !from.retired
+	from.retired = true
+	if !news {
+		return false, nil
+	}
+	e.pinned = e.pinned || from.pinned
+	e.seen = time.Now()
+	e.next, e.wait = time.Time{}, 0
+	b.poke()
+	if err := b.meta.PutMeta(peerMeta+heir.String(), encodePeer(e.info.Addrs, e.seen)); err != nil {
+		return true, err
+	}
+	e.stored = true
+	if from.stored {
+		from.stored = false
+		return true, b.meta.PutMeta(peerMeta+old.String(), nil)
+	}
+	return true, nil
+}
+
 func containsAddr(addrs []multiaddr.Multiaddr, a multiaddr.Multiaddr) bool {
 	return slices.ContainsFunc(addrs, a.Equal)
 }
@@ -184,7 +224,16 @@ func containsAddr(addrs []multiaddr.Multiaddr, a multiaddr.Multiaddr) bool {
 func (b *book) has(id peer.ID) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.entries[id] != nil
+	e := b.entries[id]
+	return e != nil && !e.retired
+}
+
+// retired reports whether id is an old key of a node that has another by now.
+func (b *book) retired(id peer.ID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.entries[id]
+	return e != nil && e.retired
 }
 
 // addrs returns the addresses known for id, and whether it is configured.
@@ -236,7 +285,7 @@ func (b *book) due(connected func(peer.ID) bool, most int) (infos []peer.AddrInf
 	again = b.timing.DialMax
 	for id, e := range b.entries {
 		switch {
-		case e.dialing || connected(id):
+		case e.retired || e.dialing || connected(id):
 		case e.next.After(now):
 			again = min(again, e.next.Sub(now))
 		case len(infos) < most:

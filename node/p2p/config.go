@@ -58,6 +58,10 @@ type Timing struct {
 	// DialMin and DialMax bound the wait between two attempts to reach a peer
 	// (defaults 500 ms, 30 s), which doubles.
 	DialMin, DialMax time.Duration
+	// LaneMin and LaneMax bound the wait between two sessions of the statement
+	// lane with a peer that is shut out (defaults 1 s, 5 min), which doubles
+	// until the roster changes.
+	LaneMin, LaneMax time.Duration
 	// BanMin and BanMax bound the time a peer that lied is shut out
 	// (defaults 30 s, 1 h), which doubles with each lie.
 	BanMin, BanMax time.Duration
@@ -74,6 +78,7 @@ func (t Timing) withDefaults() Timing {
 		{&t.Announce, 500 * time.Millisecond}, {&t.Settle, 100 * time.Millisecond},
 		{&t.Stall, 10 * time.Second},
 		{&t.DialMin, 500 * time.Millisecond}, {&t.DialMax, 30 * time.Second},
+		{&t.LaneMin, time.Second}, {&t.LaneMax, 5 * time.Minute},
 		{&t.BanMin, 30 * time.Second}, {&t.BanMax, time.Hour},
 		{&t.LogEvery, time.Minute},
 	} {
@@ -103,7 +108,7 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	for _, d := range []time.Duration{c.Timing.SyncActive, c.Timing.SyncIdle, c.Timing.Announce, c.Timing.Settle, c.Timing.Stall,
-		c.Timing.DialMin, c.Timing.DialMax, c.Timing.BanMin, c.Timing.BanMax, c.Timing.LogEvery} {
+		c.Timing.DialMin, c.Timing.DialMax, c.Timing.LaneMin, c.Timing.LaneMax, c.Timing.BanMin, c.Timing.BanMax, c.Timing.LogEvery} {
 		if d < 0 {
 			return fmt.Errorf("%w: negative interval %v", ErrConfig, d)
 		}

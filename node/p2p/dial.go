@@ -74,6 +74,7 @@ type notifiee struct{ *network.NotifyBundle }
 func (n *Network) notifiee() network.Notifiee {
 	return notifiee{&network.NotifyBundle{
 		ConnectedF: func(_ network.Network, c network.Conn) {
+			poke(n.lanes.wake)
 			if c.Stat().Direction == network.DirOutbound {
 				n.syncer.want(c.RemotePeer(), 0)
 			} else {

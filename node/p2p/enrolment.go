@@ -16,7 +16,7 @@ import (
 )
 
 // An operator enrols a node that is not at hand with two texts that are no
-// secrets (docs/p2p.md, section 6): the node's request, and the pass that the
+// secrets (docs/p2p.md, section 8): the node's request, and the pass that the
 // operator gives back.
 const (
 	requestPrefix = "causeway-request:"

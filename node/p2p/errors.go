@@ -14,7 +14,8 @@ var (
 	ErrClosed = errors.New("p2p: network is closed")
 )
 
-// Errors of tickets and of joining. All but ErrTicket can be the inviter's answer.
+// Errors of tickets and of joining. All but ErrTicket and
+// ErrTicketRotated can be the inviter's answer.
 var (
 	// ErrTicket says that a text is not a well-formed, consistent ticket.
 	ErrTicket = errors.New("p2p: not a valid ticket")
@@ -24,6 +25,10 @@ var (
 	ErrTicketUsed = errors.New("p2p: the ticket was used before")
 	// ErrTicketHost says that the ticket names another node as its inviter.
 	ErrTicketHost = errors.New("p2p: the ticket was issued for another inviting node")
+	// ErrTicketRotated says that another node key answers at the ticket's
+	// addresses: the inviting node has changed its key, which ends its tickets,
+	// or the addresses are another node's by now.
+	ErrTicketRotated = errors.New("p2p: the inviting node has another key by now; ask for a new ticket")
 	// ErrMesh says that a ticket, frame or op belongs to another mesh.
 	ErrMesh = errors.New("p2p: another mesh")
 	// ErrBusy says that the other side limits the rate of such requests; try later.
@@ -48,6 +53,11 @@ var (
 	ErrBudget = errors.New("p2p: peer is over its budget")
 	// ErrNotEnrolled says that a peer is not enrolled by the roster this node knows.
 	ErrNotEnrolled = errors.New("p2p: peer is not enrolled in this mesh")
+	// ErrRevoked says that the roster this node knows revokes a peer; it also wraps
+	// identity.ErrRevoked, which says who did.
+	ErrRevoked = errors.New("p2p: peer is revoked in this mesh")
+	// ErrNotHeld says that no peer is known to hold an operation.
+	ErrNotHeld = errors.New("p2p: no peer is known to hold the operation")
 	// ErrBanned says that a peer is shut out for a time.
 	ErrBanned = errors.New("p2p: peer is banned for a time")
 )

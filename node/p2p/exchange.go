@@ -14,7 +14,6 @@ import (
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/reconcile"
-	"github.com/causeway-sync/causeway/identity/dagcbor"
 )
 
 // maxSession bounds one session's time, and so how long a peer can hold its slot.
@@ -34,42 +33,25 @@ func newExchange(n *Network, p peer.ID, s network.Stream) *exchange {
 	return &exchange{n: n, peer: p, stream: s, frames: newFramer(s, reconcile.MaxFrame, n.timing.Stall)}
 }
 
-// helloVersion is the version of the first frame.
-const helloVersion = 0
-
-// hello sends the first frame: [version, block, body]. As long as no session
-// with the peer completed, the op is the one that shows our enrolment.
+// hello sends the first frame. As long as no session with the peer completed,
+// it shows how this node came in.
 func (x *exchange) hello() error {
-	var in joined
+	var in introduction
 	if st, _ := x.n.peers.get(x.peer); st.lastSync.IsZero() {
 		in = x.n.introduction
 	}
-	b := dagcbor.AppendArray(nil, 3)
-	b = dagcbor.AppendUint(b, helloVersion)
-	b = dagcbor.AppendBytes(b, in.block)
-	b = dagcbor.AppendBytes(b, in.body)
-	return x.frames.write(b)
+	return x.frames.write(encodeHello(in))
 }
 
-// readHello reads the peer's first frame; block is empty if it shows nothing.
-func (x *exchange) readHello() (block, body []byte, err error) {
+// readHello reads the peer's first frame.
+func (x *exchange) readHello() (introduction, error) {
 	x.frames.limit = maxIntroduction
 	p, err := x.frames.read()
 	x.frames.limit = reconcile.MaxFrame
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	d := dagcbor.NewDecoder(p)
-	d.Tuple(3)
-	version := d.Uint()
-	block, body = d.Bytes(maxIntroduction), d.Bytes(maxIntroduction)
-	if err := d.Finish(); err != nil {
-		return nil, nil, fmt.Errorf("%w: hello: %v", ErrMalformed, err)
-	}
-	if version != helloVersion {
-		return nil, nil, fmt.Errorf("%w: hello version %d", reconcile.ErrVersion, version)
-	}
-	return block, body, nil
+	return decodeHello(p)
 }
 
 // run runs the session to its end, ends the stream, and blames the peer for
@@ -104,10 +86,10 @@ func (x *exchange) run(ctx context.Context) error {
 	close(received)
 	wg.Wait()
 	err = cause(err, <-sent)
-	x.blame(err)
+	x.n.blame(x.peer, err)
 	stop()
 	_ = x.stream.Close()
-	x.account()
+	x.n.account(x.peer, x.frames)
 	x.n.syncer.setAnchor(x.peer, session.Memory())
 	x.n.peers.with(x.peer, func(st *peerState) { st.again.owe(float64(session.Stats().BytesAgain), time.Now()) })
 	return x.conclude(session, heads, err)
@@ -235,6 +217,9 @@ func (x *exchange) receive(ctx context.Context, session *reconcile.Session, rece
 	return nil
 }
 
+// errShutOut says that the peer will not sync with this node.
+var errShutOut = fmt.Errorf("%w or revoked: so says the peer of this node", ErrNotEnrolled)
+
 // errSettled marks an error for which the peer was reported already.
 var errSettled = errors.New("p2p: op not admitted")
 
@@ -278,7 +263,7 @@ func (x *exchange) conclude(session *reconcile.Session, heads []*dag.Op, err err
 	case code == codeBusy:
 		return ErrBusy
 	case code == codeNotEnrolled:
-		err = fmt.Errorf("%w: so says the peer of this node", ErrNotEnrolled)
+		err = errShutOut
 	case code == codeBudget:
 		err = fmt.Errorf("%w: so says the peer of this node", ErrBudget)
 	case err == nil && len(x.gotten)+session.Stats().OpsSent > 0:
@@ -292,43 +277,43 @@ func (x *exchange) conclude(session *reconcile.Session, heads []*dag.Op, err err
 	return err
 }
 
-// account adds the session's bytes to the peer's and the node's totals.
-func (x *exchange) account() {
-	x.n.metrics.bytes.WithLabelValues("in").Add(float64(x.frames.in))
-	x.n.metrics.bytes.WithLabelValues("out").Add(float64(x.frames.out))
-	x.n.peers.with(x.peer, func(st *peerState) {
-		st.in += x.frames.in
-		st.out += x.frames.out
+// account adds the bytes of a peer's stream to the peer's and the node's totals.
+func (n *Network) account(p peer.ID, f *framer) {
+	n.metrics.bytes.WithLabelValues("in").Add(float64(f.in))
+	n.metrics.bytes.WithLabelValues("out").Add(float64(f.out))
+	n.peers.with(p, func(st *peerState) {
+		st.in += f.in
+		st.out += f.out
 	})
 }
 
-// blame reports what the peer did wrong, if err says that it did.
-func (x *exchange) blame(err error) {
+// blame reports what a peer did wrong on a stream, if err says that it did.
+func (n *Network) blame(p peer.ID, err error) {
 	var refusal *dag.Refusal
-	s := x.n.standings
+	s := n.standings
 	switch {
 	case err == nil, errors.Is(err, errSettled):
-	case errors.Is(err, ErrNotEnrolled):
-		s.report(x.peer, reasonNotEnrolled, err)
+	case shutOut(err):
+		s.report(p, reasonNotEnrolled, err)
 	case errors.Is(err, ErrFrameTooLong), errors.Is(err, reconcile.ErrLimit):
-		s.report(x.peer, reasonOversize, err)
+		s.report(p, reasonOversize, err)
 	case errors.Is(err, ErrMesh), errors.Is(err, reconcile.ErrMesh):
-		s.report(x.peer, reasonMesh, err)
+		s.report(p, reasonMesh, err)
 	case errors.Is(err, ErrStalled):
-		s.report(x.peer, reasonStalled, err)
+		s.report(p, reasonStalled, err)
 	case errors.As(err, &refusal):
-		s.report(x.peer, refused(refusal), err)
+		s.report(p, refused(refusal), err)
 	case errors.Is(err, ErrMalformed), errors.Is(err, reconcile.ErrMalformed):
-		s.report(x.peer, reasonMalformed, err)
+		s.report(p, reasonMalformed, err)
 	case errors.Is(err, reconcile.ErrProtocol):
-		s.report(x.peer, reasonProtocol, err)
+		s.report(p, reasonProtocol, err)
 	}
 }
 
 // codeOf returns the code for resetting a stream after err.
 func codeOf(err error) network.StreamErrorCode {
 	switch {
-	case errors.Is(err, ErrNotEnrolled):
+	case shutOut(err):
 		return codeNotEnrolled
 	case errors.Is(err, ErrBudget):
 		return codeBudget

@@ -31,6 +31,8 @@ type fakeBackend struct {
 	ops map[dag.ID]*dag.Signed
 	tip *dag.Op
 	fn  func(op *dag.Op, block, body []byte)
+
+	considered int // statements
 }
 
 func newFakeBackend(mesh dag.ID, key *identity.PrivateKey, ops ...*dag.Signed) *fakeBackend {
@@ -71,6 +73,21 @@ func (b *fakeBackend) Carry(_ context.Context, statements [][]byte) (dag.ID, err
 	return b.seal(dag.Body{Statements: statements}, 0)
 }
 
+// Consider carries all at once.
+func (b *fakeBackend) Consider(_ context.Context, statements []*identity.Statement) ([]identity.StatementID, error) {
+	var body dag.Body
+	var ids []identity.StatementID
+	for _, s := range statements {
+		ids = append(ids, s.ID())
+		body.Statements = append(body.Statements, s.Encoded())
+	}
+	b.mu.Lock()
+	b.considered += len(ids)
+	b.mu.Unlock()
+	_, err := b.seal(body, 0)
+	return ids, err
+}
+
 // put seals one op that puts a value.
 func (b *fakeBackend) put(key, value string) (dag.ID, error) {
 	t := dag.Transaction{dagtest.Put(key, value)}
@@ -80,7 +97,11 @@ func (b *fakeBackend) put(key, value string) (dag.ID, error) {
 func (b *fakeBackend) seal(body dag.Body, writes int) (dag.ID, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	h, _ := b.graph.Draft(b.tip, len(body.Encode()), writes)
+	prev := b.tip
+	if before := b.graph.Prevs(b.key.Public()); prev == nil && len(before) > 0 {
+		prev = before[0] // the key was rotated to
+	}
+	h, _ := b.graph.Draft(prev, len(body.Encode()), writes)
 	s, err := dag.Sign(h, body, b.key)
 	if err != nil {
 		return dag.ID{}, err
@@ -153,7 +174,7 @@ type site struct {
 // fast are intervals for tests.
 var fast = Timing{
 	SyncActive: 150 * time.Millisecond, SyncIdle: time.Second, Announce: 50 * time.Millisecond, Settle: 20 * time.Millisecond,
-	Stall: 2 * time.Second, DialMin: 50 * time.Millisecond, DialMax: time.Second, BanMin: time.Minute,
+	Stall: 2 * time.Second, LaneMin: 100 * time.Millisecond, DialMin: 50 * time.Millisecond, DialMax: time.Second, BanMin: time.Minute,
 }
 
 type siteConfig struct {
@@ -234,19 +255,25 @@ func (s *site) heads() string {
 }
 
 // misbehaved returns how often the site counted that reason, of any peer.
-func (s *site) misbehaved(t *testing.T, reason string) (n float64) {
+func (s *site) misbehaved(t *testing.T, reason string) float64 {
+	t.Helper()
+	return s.count(t, "causeway_p2p_misbehaviour_total", reason)
+}
+
+// count returns the sum of a metric's counters of which some label has that value.
+func (s *site) count(t *testing.T, name, value string) (n float64) {
 	t.Helper()
 	families, err := s.metrics.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range families {
-		if f.GetName() != "causeway_p2p_misbehaviour_total" {
+		if f.GetName() != name {
 			continue
 		}
 		for _, metric := range f.GetMetric() {
 			for _, l := range metric.GetLabel() {
-				if l.GetName() == "reason" && l.GetValue() == reason {
+				if l.GetValue() == value {
 					n += metric.GetCounter().GetValue()
 				}
 			}

@@ -77,7 +77,10 @@ func messageID(m *pb.Message) string {
 }
 
 // own takes an own op for publishing. It never blocks.
-func (g *gossip) own(_ *dag.Op, block, body []byte) {
+func (g *gossip) own(op *dag.Op, block, body []byte) {
+	if op.HasStatements() {
+		g.n.warden.look()
+	}
 	if len(block)+len(body)+16 > maxGossip {
 		poke(g.now)
 		return
@@ -234,4 +237,5 @@ func (n *Network) reportOp(p peer.ID, err error) {
 func (n *Network) changed() {
 	poke(n.gossip.dirty)
 	n.syncer.wakeUp()
+	n.warden.look()
 }

@@ -25,6 +25,7 @@ import (
 // Protocol IDs of our streams (docs/p2p.md).
 const (
 	SyncProtocol protocol.ID = "/causeway/sync/0"
+	LaneProtocol protocol.ID = "/causeway/statements/0"
 	JoinProtocol protocol.ID = "/causeway/join/0"
 )
 

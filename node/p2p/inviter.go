@@ -259,13 +259,16 @@ func (i *inviter) check(p peer.ID, mesh dag.ID, st *redemption) (joinCode, error
 	case mesh != n.mesh:
 		return joinMesh, ErrMesh
 	case st.host != n.self:
-		return joinHost, ErrTicketHost
+		return joinHost, ErrTicketHost // also if it is a key this node had before
 	case !i.now().Before(st.expires):
 		return joinExpired, fmt.Errorf("%w at %s", ErrTicketExpired, st.expires.UTC().Format(time.RFC3339))
 	case st.node != key:
 		return joinRefused, fmt.Errorf("%w: the peer wants to enrol another node's key", ErrRefused)
 	}
 	roster := n.backend.Graph().Roster()
+	if err := roster.Standing(n.self).Err(); err != nil {
+		return joinRefused, fmt.Errorf("%w: this node may carry nothing: %w", ErrRefused, err)
+	}
 	for _, used := range roster.Invitations() {
 		if used.ID == st.invite.ID() && used.Redeemed != (identity.StatementID{}) && used.Redeemed != st.redeem.ID() {
 			return joinUsed, ErrTicketUsed
@@ -279,8 +282,12 @@ func (i *inviter) check(p peer.ID, mesh dag.ID, st *redemption) (joinCode, error
 		// Where on our chain they will be does not matter: an earlier redeem was looked for above.
 		carried = append(carried, identity.Carried{Statement: s, Author: n.self, Seq: 1 << 62, Index: j})
 	}
-	if a, ok := roster.With(carried...).Author(key); !ok || a.ID != st.enrol.ID() {
+	with := roster.With(carried...)
+	if a, ok := with.Author(key); !ok || a.ID != st.enrol.ID() {
 		return joinRefused, fmt.Errorf("%w: they would enrol nobody", ErrRefused)
+	}
+	if err := with.Standing(key).Err(); err != nil {
+		return joinRefused, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return joinDone, nil
 }

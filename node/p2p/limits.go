@@ -20,8 +20,9 @@ const (
 	// pubsub's queue of gossipQueue messages, and are dropped when that is full.
 	maxValidators, gossipQueue = 64, 256
 	// maxIntroduction bounds the frame by which an unknown peer shows its
-	// enrolment, in bytes: the op that a join answer holds.
-	maxIntroduction = maxJoinFrame
+	// enrolment, in bytes: the op that a join answer holds and, much shorter,
+	// those of some rotations. maxIntroductionOps bounds their number.
+	maxIntroduction, maxIntroductionOps = maxJoinFrame, 8
 
 	// maxTicketText bounds a ticket's text, in characters: an invite of 16 KiB and the
 	// addresses, in base64.
@@ -62,6 +63,35 @@ const (
 	// it holds nothing is not sent the whole history each time. One that lost
 	// its disk gets it once more at full speed, up to the burst.
 	againRate, againBurst = 1 << 20, 512 << 20
+
+	// maxLanesIn and maxLanesOut bound sessions of the statement lane at one
+	// time; of each, one per peer. laneRate and laneBurst bound how often one peer
+	// may start one, per second, laneTime how long it takes.
+	maxLanesIn, maxLanesOut = 4, 2
+	laneRate, laneBurst     = 0.2, 6
+	laneTime                = time.Minute
+	// maxOffered bounds the statements that a node offers, so that a list of
+	// them, of laneShort bytes each, fits into a frame of maxLaneFrame bytes.
+	maxOffered, laneShort, maxLaneFrame = 4096, 8, 64 << 10
+	// maxGiven bounds the statements asked for at once, and so an answer of
+	// maxGivenFrame bytes; maxTaken those taken in a session.
+	maxGiven, maxGivenFrame, maxTaken = 16, maxGiven*(maxStatement+128) + 64, 512
+	// maxWanted bounds the links in a question for the past, maxTips the tips in it
+	// that say what the asker has, 71 to 79 bytes each.
+	maxWanted, maxTips, maxPastFrame = 256, 4096, 512 << 10
+	// maxQuestions bounds the questions of one side in a session: a list, all
+	// that may be taken, and what is missing of keep heads, twice.
+	maxQuestions = 1 + maxTaken/maxGiven + 2*maxTaken
+	// laneServeRate and laneServeBurst bound the bytes of ops served to one peer
+	// by the lane, per second and at once; lanesServeRate and lanesServeBurst to all.
+	laneServeRate, laneServeBurst   = 256 << 10, 16 << 20
+	lanesServeRate, lanesServeBurst = 1 << 20, 64 << 20
+	// laneStoreRate and laneStoreBurst bound the bytes of ops taken from one
+	// peer by the lane whose authors may not write here, per second and at once;
+	// lanesStoreRate and lanesStoreBurst from all. maxLaneOps bounds the bytes of ops taken in a session.
+	laneStoreRate, laneStoreBurst   = 1 << 10, 4<<20 + 64<<10
+	lanesStoreRate, lanesStoreBurst = 4 << 10, 16 << 20
+	maxLaneOps                      = 64 << 20
 
 	// publishQueue bounds own ops waiting to be gossiped. When it is full the op is
 	// not gossiped, and the next announcement of heads makes peers fetch it.

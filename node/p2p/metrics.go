@@ -19,6 +19,8 @@ type metrics struct {
 	dropped      *prometheus.CounterVec // by queue
 	bytes        *prometheus.CounterVec // by direction (in, out), of sync and join streams
 	joins        *prometheus.CounterVec // join attempts at this node, by result
+	lanes        *prometheus.CounterVec // sessions of the statement lane, by side (out, in), result (done, failed)
+	statements   *prometheus.CounterVec // statements on the lane, by what became of them (given, useful, idle, carried)
 	gauges       []prometheus.Collector
 
 	registerer prometheus.Registerer // where they are registered, or nil
@@ -39,6 +41,8 @@ func newMetrics() *metrics {
 		dropped:      vec("dropped_total", "Items dropped because a bounded queue was full, by queue.", "queue"),
 		bytes:        vec("stream_bytes_total", "Bytes on sync streams, by direction.", "direction"),
 		joins:        vec("joins_total", "Attempts to join by ticket at this node, by result.", "result"),
+		lanes:        vec("lanes_total", "Sessions of the statement lane, by side that started them and result.", "side", "result"),
+		statements:   vec("statements_total", "Statements on the statement lane: given to a peer; taken, and of use here or idle; carried by this node.", "result"),
 		named:        make(map[peer.ID]bool),
 	}
 }
@@ -61,7 +65,7 @@ func (m *metrics) watch(n *Network) {
 }
 
 func (m *metrics) collectors() []prometheus.Collector {
-	return append([]prometheus.Collector{m.misbehaviour, m.bans, m.syncs, m.ops, m.dropped, m.bytes, m.joins}, m.gauges...)
+	return append([]prometheus.Collector{m.misbehaviour, m.bans, m.syncs, m.ops, m.dropped, m.bytes, m.joins, m.lanes, m.statements}, m.gauges...)
 }
 
 // register exports the metrics to r, all or none; a nil r exports nothing.

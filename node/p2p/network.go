@@ -52,7 +52,9 @@ type Network struct {
 	gossip        *gossip
 	syncer        *syncer
 	inviter       *inviter
-	introduction  joined // this node's own; zero if it needs none
+	introduction  introduction // this node's own; nil if it needs none
+	warden        *warden
+	lanes         *lanes
 	emitPeer      event.Emitter
 
 	ctx    context.Context
@@ -125,6 +127,8 @@ func (n *Network) listen() error {
 	if n.emitPeer, err = n.host.EventBus().Emitter(new(event.EvtPeerProtocolsUpdated)); err != nil {
 		return fmt.Errorf("p2p: event bus: %w", err)
 	}
+	n.warden = newWarden(n)
+	n.lanes = newLanes(n)
 	n.syncer = newSyncer(n)
 	if n.inviter, err = newInviter(n); err != nil {
 		return err
@@ -140,6 +144,7 @@ func (n *Network) listen() error {
 		n.host.ConnManager().Protect(id, "book")
 	}
 	n.host.SetStreamHandler(SyncProtocol, n.handler(n.syncer.serve))
+	n.host.SetStreamHandler(LaneProtocol, n.handler(n.lanes.serve))
 	n.host.SetStreamHandler(JoinProtocol, n.handler(n.inviter.serve))
 	n.host.Network().Notify(n.notifiee())
 	// From here on peers can be heard; all that answers them is in place.
@@ -147,6 +152,8 @@ func (n *Network) listen() error {
 		return err
 	}
 	n.backend.OnOp(n.gossip.own)
+	n.start(n.warden.loop)
+	n.start(n.lanes.loop)
 	n.start(n.dialLoop)
 	n.start(n.syncer.loop)
 	n.start(n.gossip.publishLoop)

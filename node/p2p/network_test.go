@@ -44,7 +44,7 @@ func TestTwoNodesConverge(t *testing.T) {
 		return true
 	})
 	got := sites[0].Peers()
-	if len(got) != 1 || got[0].ID != sites[1].ID().String() || got[0].Operator != "founder" || !got[0].Enrolled || got[0].BytesIn == 0 {
+	if len(got) != 1 || got[0].ID != sites[1].ID().String() || got[0].Operator != "founder" || got[0].State != PeerEnrolled || got[0].BytesIn == 0 {
 		t.Errorf("Peers() = %+v, want the other site, enrolled, with traffic", got)
 	}
 }

@@ -31,6 +31,7 @@ type peerState struct {
 	again    bucket
 	busyIn   bool // it has a session open with us
 	busyOut  bool // we have one open with it
+	lane     laneState
 }
 
 // maxKnown bounds the antichain kept per peer.
@@ -52,6 +53,7 @@ func (ps *peers) with(p peer.ID, fn func(*peerState)) {
 			starts: newBucket(sessionRate, sessionBurst, now),
 			serve:  newBucket(serveRate, serveBurst, now),
 			again:  newBucket(againRate, againBurst, now),
+			lane:   newLaneState(now),
 		}
 		ps.all[p] = s
 	}
@@ -63,7 +65,7 @@ func (ps *peers) evict() {
 	var victim peer.ID
 	var oldest time.Time
 	for id, s := range ps.all {
-		if !s.busyIn && !s.busyOut && (victim == "" || s.heard.Before(oldest)) {
+		if !s.busyIn && !s.busyOut && !s.lane.busyIn && !s.lane.busyOut && (victim == "" || s.heard.Before(oldest)) {
 			victim, oldest = id, s.heard
 		}
 	}

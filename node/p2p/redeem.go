@@ -9,11 +9,11 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/core/sec"
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/identity"
-	"github.com/causeway-sync/causeway/identity/dagcbor"
 )
 
 // RedeemConfig says who joins by a ticket. All fields but Logger are required.
@@ -33,11 +33,8 @@ type Joined struct {
 	Host     identity.PublicKey   // the inviter
 	Addrs    []string             // the inviter's multiaddrs, each with its peer ID
 
-	proof joined
+	proof joined // the op
 }
-
-// joined is an op that enrols a node, as encoded.
-type joined struct{ block, body []byte }
 
 // Redeem joins a mesh: it asks the ticket's host to carry the statements that
 // admit the operator and enrol its node, and verifies that the host did.
@@ -46,6 +43,7 @@ type joined struct{ block, body []byte }
 //
 // Errors wrap [ErrTicketExpired], [ErrTicketUsed], [ErrTicketHost], [ErrMesh],
 // [ErrBusy], [ErrRefused] or [ErrInternal] if that is the host's answer,
+// [ErrTicketRotated] if a node with another key answers at its addresses,
 // [ErrAnswer] if the answer proves nothing, or say why the host cannot be reached.
 func Redeem(ctx context.Context, cfg RedeemConfig) (*Joined, error) {
 	if cfg.Ticket == nil || cfg.Node == nil || cfg.Operator == nil {
@@ -118,7 +116,11 @@ func ask(ctx context.Context, node *identity.PrivateKey, info peer.AddrInfo, req
 	defer h.Close()
 	h.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.TempAddrTTL)
 	s, err := h.NewStream(ctx, info.ID, JoinProtocol)
-	if err != nil {
+	var other sec.ErrPeerIDMismatch
+	switch {
+	case errors.As(err, &other):
+		return nil, fmt.Errorf("%w: %s", ErrTicketRotated, other.Actual)
+	case err != nil:
 		return nil, fmt.Errorf("join: reach the inviting node: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = s.ResetWithError(codeClosing) })
@@ -165,14 +167,11 @@ func (cfg *RedeemConfig) prove(a *joinAnswer, req *joinRequest) (dag.ID, error) 
 	return u.ID(), nil
 }
 
-// Names of the named values by which a node remembers how it joined.
-const introductionMeta = "p2p/introduction"
-
 // SaveJoined stores what a node needs in order to connect to the mesh for the
 // first time: the inviter as a peer, and the op that shows the enrolment to
 // peers that do not know of it yet.
 func SaveJoined(meta Meta, j *Joined) error {
-	if err := SaveIntroduction(meta, j.proof.block, j.proof.body); err != nil {
+	if err := saveIntroduction(meta, introduction{j.proof}); err != nil {
 		return err
 	}
 	id, err := PeerID(j.Host)
@@ -191,32 +190,4 @@ func SaveJoined(meta Meta, j *Joined) error {
 		return fmt.Errorf("p2p: store the inviting peer: %w", err)
 	}
 	return nil
-}
-
-// SaveIntroduction stores the op by which this node shows, from its next start on,
-// peers that do not know it yet that it is enrolled: by the op's author, or under
-// a new key by its old one. It is at most a frame of the join protocol, 64 KiB.
-func SaveIntroduction(meta Meta, block, body []byte) error {
-	b := dagcbor.AppendArray(nil, 2)
-	b = dagcbor.AppendBytes(b, block)
-	b = dagcbor.AppendBytes(b, body)
-	if err := meta.PutMeta(introductionMeta, b); err != nil {
-		return fmt.Errorf("p2p: store the enrolment: %w", err)
-	}
-	return nil
-}
-
-// loadIntroduction returns the op that SaveIntroduction stored, zero if none.
-func loadIntroduction(meta Meta) (joined, error) {
-	v, err := loadMeta(meta, introductionMeta)
-	if err != nil || v == nil {
-		return joined{}, err
-	}
-	d := dagcbor.NewDecoder(v)
-	d.Tuple(2)
-	j := joined{block: d.Bytes(maxJoinFrame), body: d.Bytes(maxJoinFrame)}
-	if err := d.Finish(); err != nil {
-		return joined{}, fmt.Errorf("p2p: stored enrolment: %w", err)
-	}
-	return j, nil
 }

@@ -15,8 +15,9 @@ type PeerStatus struct {
 	ID        string             `json:"id"`   // libp2p peer ID
 	Node      identity.PublicKey `json:"node"` // the same key, as this project writes keys
 	Operator  string             `json:"operator,omitempty"`
-	Enrolled  bool               `json:"enrolled"`
-	Addresses []string           `json:"addresses"` // of the connections, or else those it is dialled at
+	State     PeerState          `json:"state"`
+	RevokedBy *Revocation        `json:"revoked_by,omitempty"` // if State is PeerRevoked
+	Addresses []string           `json:"addresses"`            // of the connections, or else those it is dialled at
 	Connected bool               `json:"connected"`
 	Pinned    bool               `json:"pinned"` // configured here
 	// LagOps counts the operations that the peer is not known to hold, and the
@@ -29,6 +30,43 @@ type PeerStatus struct {
 	BytesIn     int64      `json:"bytes_in"`             // of sync and gossip, in this run
 	BytesOut    int64      `json:"bytes_out"`            // of sync, in this run
 	BannedUntil *time.Time `json:"banned_until,omitempty"`
+}
+
+// A PeerState says whether this node and a peer sync with each other.
+type PeerState string
+
+// States of peers.
+const (
+	PeerEnrolled   PeerState = "enrolled"   // it may sync, as far as this node knows
+	PeerRevoked    PeerState = "revoked"    // it is revoked here: statements only
+	PeerStatements PeerState = "statements" // it refuses to sync with this node, or is let in by nobody who may: statements only
+	PeerUnknown    PeerState = "unknown"    // it has no place in the roster here
+)
+
+// A Revocation is the statement that revokes a node.
+type Revocation struct {
+	Statement identity.StatementID `json:"statement"`
+	Operator  string               `json:"operator,omitempty"` // as whom it was issued; empty if as the root
+}
+
+// state returns whether p syncs with this node, and if not who revokes it.
+func (n *Network) state(p peer.ID, key identity.PublicKey, roster *identity.Roster, st *peerState) (PeerState, *Revocation) {
+	a, known := roster.Author(key)
+	switch {
+	case known && a.Revoked != nil:
+		by := &Revocation{Statement: *a.Revoked}
+		if s := roster.Statement(*a.Revoked); s != nil && s.As != nil {
+			if o, ok := roster.Operator(*s.As); ok {
+				by.Operator = o.Name
+			}
+		}
+		return PeerRevoked, by
+	case n.admittedBy(roster, p) == nil && !st.lane.shutOut:
+		return PeerEnrolled, nil
+	case known, n.introductions.knows(p, key, roster), st.lane.shutOut:
+		return PeerStatements, nil
+	}
+	return PeerUnknown, nil
 }
 
 // Peers returns the status of the peers that are connected, remembered, or
@@ -47,9 +85,14 @@ func (n *Network) Peers() []PeerStatus {
 			continue
 		}
 		st := PeerStatus{ID: id.String(), Node: key, Connected: n.connected(id), Misconduct: n.standings.last(id)}
-		if a, ok := roster.Author(key); ok {
-			st.Enrolled, st.Operator = true, a.OperatorName
+		if n.book.retired(id) && !st.Connected {
+			continue
 		}
+		s, _ := n.peers.get(id)
+		if a, ok := roster.Author(key); ok {
+			st.Operator = a.OperatorName
+		}
+		st.State, st.RevokedBy = n.state(id, key, roster, &s)
 		addrs, pinned := n.book.addrs(id)
 		st.Pinned = pinned
 		for _, c := range n.host.Network().ConnsToPeer(id) {
@@ -65,7 +108,6 @@ func (n *Network) Peers() []PeerStatus {
 		if until, is := n.standings.banned(id); is {
 			st.BannedUntil = &until
 		}
-		s, _ := n.peers.get(id)
 		st.LagOps = s.lag(g)
 		st.LastError, st.BytesIn, st.BytesOut = s.lastErr, s.in, s.out
 		if !s.lastSync.IsZero() {

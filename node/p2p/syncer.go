@@ -170,6 +170,10 @@ func (s *syncer) run(ctx context.Context, p peer.ID) error {
 	if err != nil {
 		return s.over(p, "out", err)
 	}
+	if err := s.n.mayOpen(p); err != nil { // a change of the roster meanwhile did not see the stream
+		_ = str.ResetWithError(codeOf(err))
+		return err
+	}
 	x := newExchange(s.n, p, str)
 	if err := x.hello(); err != nil {
 		_ = str.ResetWithError(codeProtocol)
@@ -195,14 +199,12 @@ func (s *syncer) serve(ctx context.Context, str network.Stream) {
 	defer s.leave(p, true)
 	x := newExchange(s.n, p, str)
 	if err := s.meet(x); err != nil {
-		code := codeProtocol
-		if errors.Is(err, ErrNotEnrolled) {
-			code = codeNotEnrolled
-		} else if errors.Is(err, ErrBusy) {
+		code := codeOf(err)
+		if errors.Is(err, ErrBusy) {
 			code = codeBusy
 		}
 		_ = str.ResetWithError(code)
-		x.blame(err)
+		s.n.blame(p, err)
 		return
 	}
 	select {
@@ -230,11 +232,14 @@ func (s *syncer) meet(x *exchange) error {
 	} else if err != nil {
 		return err
 	}
-	block, body, herr := x.readHello()
+	in, herr := x.readHello()
 	if herr != nil || err == nil {
 		return herr
 	}
-	return s.n.introduce(x.peer, block, body)
+	if err := s.n.introduce(x.peer, in); err != nil {
+		return err
+	}
+	return s.n.admitted(x.peer)
 }
 
 // enter claims the peer's one session of a side. If both nodes start one at a
@@ -272,12 +277,16 @@ func (s *syncer) over(p peer.ID, side string, err error) error {
 	if err != nil {
 		s.n.metrics.syncs.WithLabelValues(side, "failed").Inc()
 		s.n.peers.failed(p, err)
+		if code, _ := resetCode(err); code == codeNotEnrolled || errors.Is(err, errShutOut) {
+			s.n.lanes.shutOutBy(p, true)
+		}
 		return err
 	}
 	s.n.metrics.syncs.WithLabelValues(side, "done").Inc()
+	s.n.lanes.shutOutBy(p, false)
 	s.n.presented(p)
 	if key, kerr := NodeKey(p); kerr == nil {
-		if _, ok := s.n.backend.Graph().Roster().Author(key); ok {
+		if s.n.backend.Graph().Roster().Standing(key).Err() == nil {
 			s.n.host.ConnManager().Protect(p, "enrolled")
 			if rerr := s.n.book.remember(p, s.n.host.Peerstore().Addrs(p)); rerr != nil {
 				s.n.log.Error("cannot remember peer", "peer", p.String(), "error", rerr)
@@ -320,6 +329,17 @@ func (s *syncer) setAnchor(p peer.ID, bytes []byte) {
 	if err := s.save(p, a); err != nil {
 		s.n.log.Error("cannot write a peer's anchor", "peer", p.String(), "error", err)
 	}
+}
+
+// inherit makes the anchor of old that of heir, unless heir has one: the
+// node is the same, under another key. If it is not, an anchor is a hint that harms
+// only who states what it does not hold (docs/sync.md, section 5).
+func (s *syncer) inherit(old, heir peer.ID) {
+	v := s.anchor(old)
+	if len(v) == 0 || len(s.anchor(heir)) > 0 {
+		return
+	}
+	s.setAnchor(heir, v)
 }
 
 func (s *syncer) save(p peer.ID, a *anchor) error {

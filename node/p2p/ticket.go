@@ -24,7 +24,7 @@ const ticketPrefix = "causeway-ticket:"
 const ticketVersion = 0
 
 // A Ticket lets whoever holds it join a mesh, once, through the node that
-// issued it (docs/p2p.md section 6). It is a secret: it prints redacted, and
+// issued it (docs/p2p.md section 8). It is a secret: it prints redacted, and
 // only [Ticket.Secret] returns its text. Fields are read only once made.
 type Ticket struct {
 	Mesh    dag.ID

@@ -175,6 +175,11 @@ func (l *ledger) Carry(context.Context, [][]byte) (dag.ID, error) {
 	return dag.ID{}, errors.New("demo: the liar carries no statements")
 }
 
+// Consider implements p2p.Backend: the liar takes nobody's word.
+func (l *ledger) Consider(context.Context, []*identity.Statement) ([]identity.StatementID, error) {
+	return nil, nil
+}
+
 // Fetch implements p2p.Backend.
 func (l *ledger) Fetch(id dag.ID) (block, body []byte, err error) {
 	l.mu.Lock()
