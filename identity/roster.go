@@ -1,8 +1,6 @@
 package identity
 
-import (
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // A Place is where an operation stands in causality. Two places are of one
 // operation if they are equal (==).

@@ -294,8 +294,8 @@ func (f *frame) inert(e *entry) bool {
 	case Enrol, Rotate:
 		return true
 	case Redeem:
-		_, open := slices.BinarySearchFunc(f.invites, c.Invite, func(i *invitation, id StatementID) int { return i.id().Compare(id) })
-		return !open
+		at, open := slices.BinarySearchFunc(f.invites, c.Invite, func(i *invitation, id StatementID) int { return i.id().Compare(id) })
+		return !open || f.invites[at].entry.statement.Content.(Invite).Ticket != s.Issuer
 	case Endorse:
 		return !slices.Contains(f.founders, s.Issuer)
 	}

@@ -79,7 +79,7 @@ func (o *operator) view() Operator {
 	return v
 }
 
-// by names as whom a statement was issued; nil for the root.
+// byID names as whom a statement was issued; nil for the root.
 func (s *issued) byID() *StatementID { return s.entry.statement.As }
 
 // Operators returns the operators, ascending by ID, in a new slice.

@@ -1,8 +1,6 @@
 package identity
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // A Standing says what a key may write, in operations of one class of places:
 // those that the same restrictions and policies keep. It is immutable.
