@@ -76,6 +76,7 @@ func writeReport(w io.Writer, r *verify.Report) {
 	if r.StateHash != "" {
 		fmt.Fprintf(w, "revision\t%d\n", r.Revision)
 		fmt.Fprintf(w, "void\t%d transactions\n", r.Void)
+		fmt.Fprintf(w, "unsealed\t%d transactions\n", r.Unsealed)
 		fmt.Fprintf(w, "keys\t%d\n", r.Keys)
 		fmt.Fprintf(w, "state hash\t%s\n", r.StateHash)
 	}

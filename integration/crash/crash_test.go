@@ -16,6 +16,7 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 
 	"github.com/causeway-sync/causeway/integration/harness"
+	"github.com/causeway-sync/causeway/node/verify"
 )
 
 var (
@@ -30,14 +31,16 @@ const (
 	// A node is killed between minLife and maxLife after it answers.
 	minLife = 20 * time.Millisecond
 	maxLife = 200 * time.Millisecond
+	// checkEvery is how many kills lie between two checks of the whole data directory.
+	checkEvery = 10
 )
 
 // TestKill kills a node with SIGKILL under concurrent writers, again and
 // again, while a second node that takes part in its mesh runs on.
 // After every restart: each acknowledged write is there, the revision has not
 // gone back, and a watch resumed after the last seen revision sees every
-// revision once. In the end the second node has the same ops and state, and
-// neither has seen a fork.
+// revision once. Now and then the data directory is checked whole as the kill left
+// it. In the end the second node has the same ops and state, and neither has seen a fork.
 func TestKill(t *testing.T) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
@@ -52,9 +55,12 @@ func TestKill(t *testing.T) {
 
 	c := &check{t: t, state: map[string]string{}, begun: make([]int, writers), acked: make([]int, writers)}
 	c.seen = revision(t, node)
-	for range *kills {
+	for i := range *kills {
 		life := minLife + time.Duration(rnd.Int64N(int64(maxLife-minLife)))
 		c.writeUntilKilled(node, life)
+		if i%checkEvery == 0 {
+			checkDir(t, node, verify.Options{})
+		}
 		node.Start()
 		c.verify(node)
 	}
@@ -68,6 +74,23 @@ func TestKill(t *testing.T) {
 	}
 	node.Stop()
 	peer.Stop()
+	a, b := checkDir(t, node, verify.Options{Closed: true}), checkDir(t, peer, verify.Options{Closed: true})
+	if a.StateHash != b.StateHash || a.Operations != b.Operations {
+		t.Errorf("the directories hold %d ops, %s, and %d ops, %s", a.Operations, a.StateHash, b.Operations, b.StateHash)
+	}
+}
+
+// checkDir checks the data directory of a node that does not run.
+func checkDir(t *testing.T, node *harness.Node, o verify.Options) *verify.Report {
+	t.Helper()
+	r, err := verify.Run(t.Context(), node.Dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict != verify.Sound {
+		t.Fatalf("the data directory is damaged: %+v", r)
+	}
+	return r
 }
 
 // check is what the clients know.

@@ -42,6 +42,19 @@ func (o *Offline) Graph() *dag.Graph { return o.p.graph }
 // View returns the view at the end of the log.
 func (o *Offline) View() *mvcc.View { return o.p.view }
 
+// Unsealed returns what clients were answered and no operation holds yet, in
+// order, and the author who was to sign it: what a node that was killed leaves, and
+// what it makes an operation of at its next start. The view shows it.
+func (o *Offline) Unsealed() (author identity.PublicKey, transactions []dag.Transaction) {
+	for _, u := range o.p.unsealed {
+		transactions = append(transactions, o.p.view.Transaction(u.change, o.p.unsealed[0].change.Number))
+	}
+	if o.p.tip != nil {
+		author = o.p.tip.Author()
+	}
+	return author, transactions
+}
+
 // Fetch returns an operation's block and body, see [Pipeline.Fetch]. One that is
 // in the log but not where its index says is a *[dag.CorruptError].
 func (o *Offline) Fetch(id dag.ID) (block, body []byte, err error) {

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -41,12 +42,36 @@ func (c *check) values(log *replayed) error {
 		}
 		c.report.Void += all.add(op, signed.Transactions(), dag.Judge(roster, op))
 	}
-	return c.compare(log, all)
+	author, open := log.Unsealed()
+	all.add(nil, open, unsealed{roster, author})
+	c.report.Unsealed = len(open)
+	return c.compare(log, all, open)
 }
 
-// compare compares the values that the writes make with those of the view.
-func (c *check) compare(log *replayed, all *writes) error {
+// unsealed is the judgement of what no operation holds yet. That it may be
+// written was seen to when it was answered.
+type unsealed struct {
+	roster *identity.Roster
+	author identity.PublicKey
+}
+
+func (unsealed) Void(dag.Transaction) error { return nil }
+
+// Passes is what [dag.Judgement] says of the operation to come.
+func (u unsealed) Passes(key []byte) bool {
+	rule, ok := u.roster.PolicyOf(key)
+	if !ok {
+		return false
+	}
+	a, _ := u.roster.Author(u.author)
+	return rule.Mode == identity.ModeLocal || rule.Mode == identity.ModeOwned && (a == nil || *rule.Owner != a.Operator)
+}
+
+// compare compares the values that the writes make with those of the view; open
+// are the transactions that no operation holds yet.
+func (c *check) compare(log *replayed, all *writes, open []dag.Transaction) error {
 	roster := log.fresh.Roster()
+	values := make(map[string][]byte)
 	shown := make(map[dag.ID][]shownKey) // by the operation that wrote it
 	for i, key := range all.sorted() {
 		if i%everyKeys == 0 {
@@ -57,11 +82,14 @@ func (c *check) compare(log *replayed, all *writes) error {
 		if rule, ok := roster.PolicyOf([]byte(key)); ok && rule.Mode == identity.ModeLocal {
 			continue // no node shows what others wrote there
 		}
-		if w := all.value(key); w != nil {
+		switch w := all.value(key); {
+		case w == nil:
+		case w.op == nil:
+			values[key] = open[w.tx][w.index].Value
+		default:
 			shown[w.op.ID()] = append(shown[w.op.ID()], shownKey{key, w.tx, w.index})
 		}
 	}
-	values := make(map[string][]byte)
 	for id, written := range shown {
 		signed, what, err := readOp(log, id)
 		if err != nil {
@@ -106,7 +134,7 @@ func stateHash(values map[string][]byte) [32]byte {
 
 // A write is one write of an operation, by its place.
 type write struct {
-	op        *dag.Op
+	op        *dag.Op // nil for the one to come, which has all others in its past
 	tx, index uint32
 	put       bool
 }
@@ -114,10 +142,13 @@ type write struct {
 // past reports whether w is in the past of v: an earlier index of the same
 // operation counts as past.
 func (w *write) past(v *write) bool {
-	if w.op == v.op {
-		return dag.CompareWrites(w.op, w.tx, w.index, v.op, v.tx, v.index) < 0
+	switch {
+	case w.op == v.op:
+		return cmp.Or(cmp.Compare(w.tx, v.tx), cmp.Compare(w.index, v.index)) < 0
+	case w.op == nil:
+		return false
 	}
-	return v.op.InPast(w.op)
+	return v.op == nil || v.op.InPast(w.op)
 }
 
 // writes are the writes of a set of operations.
@@ -207,8 +238,11 @@ func (s *writes) value(key string) *write {
 			end(&r.write)
 		}
 	}
-	if len(left) == 0 {
+	switch len(left) {
+	case 0:
 		return nil
+	case 1:
+		return left[0] // also the one to come
 	}
 	return slices.MaxFunc(left, func(a, b *write) int {
 		return dag.CompareWrites(a.op, a.tx, a.index, b.op, b.tx, b.index)

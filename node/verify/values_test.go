@@ -159,7 +159,7 @@ func TestOtherValue(t *testing.T) {
 			all.add(op, signed.Transactions(), allCounts{})
 		}
 		delete(all.keys, lose)
-		if err := c.compare(log, all); err != nil {
+		if err := c.compare(log, all, nil); err != nil {
 			t.Fatal(err)
 		}
 		if found := len(c.report.Findings) > 0; found != (lose != "") {

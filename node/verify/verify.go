@@ -75,6 +75,7 @@ type Report struct {
 	Operations int     `json:"ops"`        // in the log
 	Forks      int     `json:"forks"`      // proven by them; no damage
 	Void       int     `json:"void"`       // transactions that do not count (docs/roster.md)
+	Unsealed   int     `json:"unsealed"`   // transactions that were answered and are in no operation yet: the node was killed
 	Keys       int     `json:"keys"`       // visible at every node
 	Revision   int64   `json:"revision"`   // the node's own
 	StateHash  string  `json:"state_hash"` // of the visible keys and values; empty if not computed

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/leveldb"
 	"github.com/causeway-sync/causeway/node/verify"
 )
@@ -81,6 +82,29 @@ func TestSound(t *testing.T) {
 	}
 	if k := run(t, killed, verify.Options{}); k.Verdict != verify.Sound || k.StateHash != r.StateHash {
 		t.Errorf("without keys: %+v, want sound", k)
+	}
+}
+
+// TestPrefixes: a log that ends after any of its records, as a kill may leave it,
+// is sound. What was answered and not sealed is in the values.
+func TestPrefixes(t *testing.T) {
+	dir := newDir(t, 4)
+	unsealed := 0
+	for n := range last(t, dir) {
+		cut := rewrite(t, dir, func(i dag.Index, rec dag.Record) []dag.Record {
+			if i > n+1 {
+				return nil
+			}
+			return []dag.Record{rec}
+		})
+		r := run(t, cut, verify.Options{})
+		if r.Verdict != verify.Sound || r.Records != uint64(n+1) {
+			t.Errorf("the first %d records: %+v", n+1, r)
+		}
+		unsealed += r.Unsealed
+	}
+	if unsealed == 0 {
+		t.Error("nothing was ever unsealed")
 	}
 }
 
