@@ -186,7 +186,9 @@ func (g *Graph) Claimed(epoch uint64) bool {
 func (g *Graph) Since(known []*Op) []*Op {
 	var have *clock
 	for _, o := range known {
-		have = union(have, o.past).raise(o.chain, o.pos+1)
+		if have.get(o.chain) <= o.pos { // else its past is there too
+			have = union(have, o.past).raise(o.chain, o.pos+1)
+		}
 	}
 	g.mu.RLock()
 	n := 0

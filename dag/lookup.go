@@ -35,7 +35,9 @@ func (g *Graph) At(key identity.PublicKey, seq uint64) []*Op {
 func HeadsOf(ops []*Op) []*Op {
 	var past *clock
 	for _, o := range ops {
-		past = union(past, o.past).raise(o.chain, o.pos)
+		if past.get(o.chain) <= o.pos { // else its past is there too
+			past = union(past, o.past).raise(o.chain, o.pos)
+		}
 	}
 	heads := make([]*Op, 0, min(len(ops), MaxParents))
 	for _, o := range ops {
