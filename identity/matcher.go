@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -194,31 +195,21 @@ func (g grants) matchRange(key, end []byte) bool {
 	return true
 }
 
-// maxFold is how many sets are compared with each other: folding takes the
-// square of their number, and more of them are an operator's own doing.
+// maxFold is with how many sets each is compared: folding takes that many
+// comparisons of a set, and more that differ are a sponsor's own doing.
 const maxFold = 64
 
 // fold leaves out the sets that another implies: of which it contains every pattern.
 func fold(sets [][]Pattern) (folded [][]Pattern) {
-	for i, set := range sets {
-		if i >= maxFold {
-			folded = append(folded, set)
+	for _, set := range sets {
+		first := folded[:min(len(folded), maxFold)]
+		if slices.ContainsFunc(first, func(f []Pattern) bool { return containsAll(set, f) }) {
 			continue
 		}
-		implied := false
-		for _, f := range folded {
-			implied = implied || containsAll(set, f)
+		if len(folded) <= maxFold {
+			folded = slices.DeleteFunc(folded, func(f []Pattern) bool { return containsAll(f, set) })
 		}
-		if implied {
-			continue
-		}
-		kept := folded[:0]
-		for _, f := range folded {
-			if !containsAll(f, set) {
-				kept = append(kept, f)
-			}
-		}
-		folded = append(kept, set)
+		folded = append(folded, set)
 	}
 	return folded
 }

@@ -256,6 +256,9 @@ func TestMatcher(t *testing.T) {
 	for i := range 130 {
 		sets = append(sets, []Pattern{"all", Pattern(fmt.Sprint("only/", i))})
 	}
+	if n := len(fold(append(slices.Clone(sets), sets[:maxFold]...))); n != len(sets) {
+		t.Errorf("130 sets, and 64 of them again, fold to %d", n)
+	}
 	g := newGrants(fold(sets))
 	if !g.match([]byte("all")) || g.match([]byte("only/129")) || g.match([]byte("only/3")) {
 		t.Errorf("130 sets: all %v, only the last %v", g.match([]byte("all")), g.match([]byte("only/129")))
