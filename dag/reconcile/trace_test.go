@@ -16,7 +16,8 @@ import (
 //
 //	mesh nodes=(a,b) forkers=(x)     founds a mesh; node a writes as author a
 //	write a [n=3] [size=10]          node a writes n ops
-//	fork x at=a prev=x1 [on=(a2)]    author x signs an op on prev (none: its first) and on others, and gives it to node a
+//	fork x at=a prev=x1 [on=(a2)]    author x signs an op on prev (none: its first) and on others, and gives it to node a;
+//	                                 with n=3 two more after it
 //	lose a                           node a loses its disk, but not what it remembers of peers
 //	sync a b [cut=3] [max=1000]      a session, in lockstep
 //
@@ -141,8 +142,14 @@ func (tr *trace) fork(d *datadriven.TestData) {
 			}
 		}
 	}
-	tr.size++
-	tr.name(r.mustAdd(r.signAt(slices.Index(tr.order, d.CmdArgs[0].Key), prev, dag.HeadsOf(parents), tr.size)))
+	n := 1
+	d.MaybeScanArgs(tr.t, "n", &n)
+	for range n {
+		tr.size++
+		prev = r.mustAdd(r.signAt(slices.Index(tr.order, d.CmdArgs[0].Key), prev, dag.HeadsOf(parents), tr.size))
+		tr.name(prev)
+		parents = []*dag.Op{prev}
+	}
 }
 
 func (tr *trace) lose(name string) {
