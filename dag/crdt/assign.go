@@ -216,7 +216,7 @@ func childValue(key string, raw []byte, in kind, c, kc context) *node {
 			return nil
 		}
 	case list:
-		if k, ok := itemKey(n, c.p.keys()); !ok || k != key {
+		if k, ok := itemKey(n, c.p); !ok || k != key {
 			return nil
 		}
 	}

@@ -87,9 +87,12 @@ func TestNothingLost(t *testing.T) {
 			if x.n == nil || x.n.kind != leaf || f.display(x.path) == "(style)" {
 				continue
 			}
-			overwritten := slices.ContainsFunc(f.all, func(o fact) bool {
-				return len(o.path) <= len(x.path) && slices.Equal(o.path, x.path[:len(o.path)]) && f.before(x.w, o.w)
-			})
+			overwritten := false
+			for n := range len(x.path) + 1 {
+				for _, o := range f.at(x.path[:n], p) {
+					overwritten = overwritten || f.before(x.w, f.all[o].w)
+				}
+			}
 			if n := f.node(x.path, p); overwritten || n != nil && string(n.raw) == string(x.n.raw) {
 				continue
 			}

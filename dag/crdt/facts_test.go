@@ -23,6 +23,7 @@ type facts struct {
 	*reference
 	schema *Schema
 	all    []fact
+	places map[string][]int // of all, by path
 	order  []struct {
 		path []step
 		orderEvent
@@ -35,6 +36,7 @@ func (f *facts) begin(w int, doc *node) { f.set(w, nil, doc, nil) }
 func (f *facts) set(w int, path []step, n *node, saw []int) {
 	id := len(f.all)
 	f.all = append(f.all, fact{w, path, n, saw})
+	f.places[key(path)] = append(f.places[key(path)], id)
 	if n == nil {
 		return
 	}
@@ -42,11 +44,11 @@ func (f *facts) set(w int, path []step, n *node, saw []int) {
 		saw = []int{id}
 	}
 	for i, k := range n.kids {
-		key := k.key
+		name := k.key
 		if n.kind == sequence {
-			key = elementID(w, i)
+			name = elementID(w, i)
 		}
-		f.set(w, append(slices.Clone(path), step{n.kind, key}), k.n, saw)
+		f.set(w, append(slices.Clone(path), step{n.kind, name}), k.n, saw)
 	}
 }
 
@@ -62,12 +64,21 @@ func (f *facts) context(path []step) context {
 // at returns the assignments of a place in p.
 func (f *facts) at(path []step, p past) []int {
 	var ids []int
-	for id := range f.all {
-		if p[f.all[id].w] && slices.Equal(f.all[id].path, path) {
+	for _, id := range f.places[key(path)] {
+		if p[f.all[id].w] {
 			ids = append(ids, id)
 		}
 	}
 	return ids
+}
+
+// key is a path as one text.
+func key(path []step) string {
+	var b []byte
+	for _, s := range path {
+		b = append(append(b, byte(s.k), byte(len(s.key))), s.key...)
+	}
+	return string(b)
 }
 
 // live is section 3 rules 1 to 4.
@@ -214,9 +225,7 @@ func (f *facts) rule(path []step, ids []int, p past) *node {
 // edited reports whether an assignment was an edit of its own, not part of a
 // container that was set.
 func (x fact) edited(f *facts) bool {
-	return len(x.path) > 0 && !slices.ContainsFunc(f.all, func(o fact) bool {
-		return o.w == x.w && o.n != nil && len(o.path) == len(x.path)-1 && slices.Equal(o.path, x.path[:len(o.path)])
-	})
+	return len(x.path) > 0 && !slices.ContainsFunc(f.at(x.path[:len(x.path)-1], past{x.w: true}), func(o int) bool { return f.all[o].n != nil })
 }
 
 func (f *facts) tree(p past) *Tree { return treeOf(f.node(nil, p), f.schema) }

@@ -31,7 +31,7 @@ var corpora = []corpus{
 	{name: "json", styles: []string{"|||", "|||\n", "  || |", "\t|||\n", "| | |"}},
 	{name: "schema", schema: mustSchema(JSON, "",
 		Type{Kind: Record, Fields: []Field{
-			{"a", 2}, {"c", 3}, {"l", 7}, {"m", 8}, {"mm", 9}, {"o", 10}, {"p", 6}, {"q", 11}, {"s", 12}, {"w", 4}, {"x", 5},
+			{"a", 2}, {"c", 3}, {"l", 7}, {"ll", 13}, {"m", 8}, {"mm", 9}, {"o", 10}, {"p", 6}, {"q", 11}, {"s", 12}, {"w", 4}, {"x", 5},
 		}},
 		Type{Kind: Leaf},
 		Type{Kind: Leaf, Rule: Counter},
@@ -44,6 +44,7 @@ var corpora = []corpus{
 		Type{Kind: Record, Fields: []Field{{"k", 2}, {"m", 8}, {"n", 2}, {"x", 2}, {"y", 10}}},
 		Type{Kind: Sequence, Elem: 10},
 		Type{Kind: Set},
+		Type{Kind: List, Keys: []string{"n", "k"}, Elem: 2},
 	), styles: []string{"|||", "|||\n"}},
 	{name: "protobuf", schema: mustSchema(Protobuf, "k8s\x00",
 		Type{Kind: Record, Fields: []Field{{"1", 6}, {"2", 13}, {"3", 2}}},
@@ -59,10 +60,11 @@ var corpora = []corpus{
 		Type{Kind: Sequence, Elem: 10},
 		Type{Kind: Set},
 		Type{Kind: Record, Fields: []Field{
-			{"1", 2}, {"10", 14}, {"11", 5}, {"2", 3}, {"3", 7}, {"4", 8}, {"5", 9}, {"6", 10}, {"7", 11}, {"8", 12}, {"9", 4},
+			{"1", 2}, {"10", 14}, {"11", 5}, {"13", 16}, {"2", 3}, {"3", 7}, {"4", 8}, {"5", 9}, {"6", 10}, {"7", 11}, {"8", 12}, {"9", 4},
 		}},
 		Type{Kind: JSONInBytes, Elem: 15},
 		Type{Kind: Map, Elem: 15},
+		Type{Kind: List, Keys: []string{"1"}, Elem: 2},
 	)},
 }
 
@@ -205,10 +207,16 @@ func (d drawer) items(k kind, c context, depth int) *node {
 }
 
 func (d drawer) item(k kind, c context, depth int) (kid, bool) {
-	n := d.value(c.child(k, ""), depth+1)
+	kc := c.child(k, "")
+	n := d.value(kc, depth+1)
 	switch k {
 	case list:
-		key, ok := itemKey(n, c.p.keys())
+		if t := kc.p.typ(); t != nil && t.Kind == Leaf { // a record as one leaf
+			rc := kc
+			rc.p.ref = 10
+			n = &node{raw: d.value(rc, 4).bytes(rc)}
+		}
+		key, ok := itemKey(n, c.p)
 		return kid{key, n}, ok
 	case set:
 		return kid{string(n.raw), n}, true
@@ -231,7 +239,14 @@ func (d drawer) change(n *node, c context, depth int) *node {
 		switch what := d.n(9); {
 		case what < 5 && len(kids) > 0: // inside a child
 			i := d.n(len(kids) - 1)
-			kids[i] = kid{kids[i].key, d.change(kids[i].n, c.child(n.kind, kids[i].key), depth+1)}
+			kc := c.child(n.kind, kids[i].key)
+			if n.kind == list && kids[i].n.kind == leaf {
+				if item, ok := d.item(list, c, depth); ok {
+					kids[i] = item
+				}
+				continue
+			}
+			kids[i] = kid{kids[i].key, d.change(kids[i].n, kc, depth+1)}
 		case what < 7: // a new one
 			var k kid
 			ok := true
@@ -264,7 +279,7 @@ func (d drawer) change(n *node, c context, depth int) *node {
 		switch n.kind {
 		case list:
 			var ok bool
-			if k.key, ok = itemKey(k.n, c.p.keys()); !ok {
+			if k.key, ok = itemKey(k.n, c.p); !ok {
 				continue
 			}
 		case set:

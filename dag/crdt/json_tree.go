@@ -1,7 +1,5 @@
 package crdt
 
-import "encoding/binary"
-
 // A jsonBuilder makes the tree of a compact JSON text that scanJSON has checked.
 type jsonBuilder struct {
 	text  []byte
@@ -121,7 +119,7 @@ func (b *jsonBuilder) array(p place, kind Kind) *node {
 		switch kind {
 		case List:
 			var ok bool
-			if k.key, ok = itemKey(n, p.keys()); !ok {
+			if k.key, ok = itemKey(n, p); !ok {
 				return nil
 			}
 		case Set:
@@ -140,28 +138,6 @@ func (b *jsonBuilder) array(p place, kind Kind) *node {
 		return newContainer(set, kids)
 	}
 	return newContainer(sequence, kids)
-}
-
-// itemKey returns the name of a list's item: for each key field the length of
-// its bytes and 1, as an unsigned varint, and its bytes; 0 for a field that is
-// absent. It is false for an item that is no record or has a container there.
-func itemKey(n *node, keys []string) (string, bool) {
-	if n.kind != mapping {
-		return "", false
-	}
-	var b []byte
-	for _, k := range keys {
-		f := n.get(k)
-		switch {
-		case f == nil:
-			b = append(b, 0)
-		case f.kind != leaf:
-			return "", false
-		default:
-			b = append(binary.AppendUvarint(b, uint64(len(f.raw))+1), f.raw...)
-		}
-	}
-	return string(b), true
 }
 
 // appendJSON appends the compact text of n.

@@ -65,7 +65,7 @@ func (r *reference) put(i int) *Tree {
 			{Write: Write{Value: seen.Value(), Schema: seen.Schema()}},
 			{Write: Write{Position: Position{Depth: 1}, Kind: Patched, Patch: w.Patch}, past: past{0: true}},
 		}}
-		f := facts{newReference(two, nil), seen.Schema(), nil, nil}
+		f := facts{reference: newReference(two, nil), schema: seen.Schema(), places: make(map[string][]int)}
 		f.begin(0, seen.doc)
 		f.edit(1, w.Patch.edits)
 		return f.tree(past{0: true, 1: true})
@@ -192,7 +192,7 @@ func (r *reference) facts(p past, gen int) *facts {
 	if first.Opaque() {
 		return nil
 	}
-	f := &facts{r, first.Schema(), nil, nil}
+	f := &facts{reference: r, schema: first.Schema(), places: make(map[string][]int)}
 	var members []int
 	for i := range p {
 		if r.isPut(i) && r.writes[i].Incarnation == r.writes[gen].Incarnation && r.generation(i) == gen {

@@ -26,7 +26,7 @@ const (
 	Leaf        Kind = 1 // assigned as a whole, whatever is inside; Rule says how concurrent ones merge
 	Record      Kind = 2 // an object or message of Fields; a delete takes the whole
 	Map         Kind = 3 // a collection of Elem by name: a JSON object, a protobuf map with text keys
-	List        Kind = 4 // a collection of Elem, identified by their fields Keys
+	List        Kind = 4 // a collection of Elem, records or leaves, identified by their fields Keys
 	Set         Kind = 5 // a collection of scalars
 	Sequence    Kind = 6 // a collection of Elem by place
 	JSONInBytes Kind = 7 // a bytes field of a message whose content is the compact JSON text of an Elem
@@ -230,8 +230,8 @@ func (s *Schema) check(t *Type) error {
 		if len(t.Keys) == 0 {
 			return fmt.Errorf("a list without keys")
 		}
-		if e := s.at(t.Elem); e == nil && s.format == Protobuf || e != nil && e.Kind != Record {
-			return fmt.Errorf("items of a list are not records")
+		if e := s.at(t.Elem); e != nil && e.Kind != Record && e.Kind != Leaf {
+			return fmt.Errorf("items of a list are neither records nor leaves")
 		}
 	case JSONInBytes:
 		if e := s.at(t.Elem); s.format != Protobuf || e != nil && e.Kind == JSONInBytes {

@@ -215,7 +215,7 @@ func (w *wireParser) items(t *Type, records []record, p place, depth int) *node 
 		switch t.Kind {
 		case List:
 			var ok bool
-			if k.key, ok = itemKey(k.n, t.Keys); !ok {
+			if k.key, ok = itemKey(k.n, p); !ok {
 				return nil
 			}
 		case Set:
