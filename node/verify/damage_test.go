@@ -18,6 +18,7 @@ import (
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/dagtest"
 	"github.com/causeway-sync/causeway/dag/leveldb"
+	"github.com/causeway-sync/causeway/identity"
 	"github.com/causeway-sync/causeway/node/commit"
 	"github.com/causeway-sync/causeway/node/verify"
 )
@@ -392,6 +393,19 @@ func TestKeyFile(t *testing.T) {
 	}
 	if got := run(t, dir, verify.Options{}); got.Verdict != verify.Damaged || got.Findings[0].Where != "node.key" {
 		t.Errorf("a key that is none: %+v", got)
+	}
+	operator := filepath.Join(dir, "operator.key")
+	if err := identity.WriteKeyFile(operator, identity.NewKeyFromSeed([32]byte{1}), "", []byte("passphrase")); err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, dir, verify.Options{}); len(got.Findings) != 1 {
+		t.Errorf("an operator's key under a passphrase: %+v", got)
+	}
+	if err := os.Chmod(operator, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, dir, verify.Options{}); len(got.Findings) != 2 || got.Findings[1].Where != "operator.key" {
+		t.Errorf("an operator's key that others may read: %+v", got)
 	}
 	if err := os.RemoveAll(filepath.Join(dir, "store")); err != nil {
 		t.Fatal(err)

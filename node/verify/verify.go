@@ -22,9 +22,11 @@ import (
 
 // Names in a data directory (docs/node.md, "Data directory").
 const (
-	storeDir    = "store"
-	nodeKeyFile = "node.key"
-	metaMesh    = "node/mesh"
+	storeDir        = "store"
+	nodeKeyFile     = "node.key"
+	nextKeyFile     = "node.key.next"
+	operatorKeyFile = "operator.key"
+	metaMesh        = "node/mesh"
 )
 
 // MaxFindings bounds the findings that a report lists. The check ends there.
@@ -196,22 +198,28 @@ func (c *check) damage(step Step, err error) error {
 	return c.found(step, where, what)
 }
 
-// keys looks at the node's key file. A copy without one is checked all the same.
+// keys looks at the key files. A copy without them is checked all the same.
 func (c *check) keys() error {
 	if info, err := os.Stat(c.dir); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	} else if !info.IsDir() {
 		return fmt.Errorf("verify: %s is not a directory", c.dir)
 	}
-	_, err := identity.ReadKeyFile(filepath.Join(c.dir, nodeKeyFile), nil)
-	switch {
-	case err == nil, errors.Is(err, fs.ErrNotExist):
-		return nil
-	case errors.Is(err, identity.ErrPermissions), errors.Is(err, identity.ErrKeyFile),
-		errors.Is(err, identity.ErrKeyType), errors.Is(err, identity.ErrPassphraseNeeded):
-		return c.found(StepKeys, nodeKeyFile, errors.Unwrap(err).Error())
+	for _, name := range []string{nodeKeyFile, nextKeyFile, operatorKeyFile} {
+		_, err := identity.ReadKeyFile(filepath.Join(c.dir, name), nil)
+		switch {
+		case err == nil, errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, identity.ErrPassphraseNeeded) && name == operatorKeyFile:
+		case errors.Is(err, identity.ErrPermissions), errors.Is(err, identity.ErrKeyFile),
+			errors.Is(err, identity.ErrKeyType), errors.Is(err, identity.ErrPassphraseNeeded):
+			if err := c.found(StepKeys, name, errors.Unwrap(err).Error()); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("verify: %w", err)
+		}
 	}
-	return fmt.Errorf("verify: %w", err)
+	return nil
 }
 
 // open opens the store and reads which mesh it is of.
