@@ -77,10 +77,8 @@ func messageID(m *pb.Message) string {
 }
 
 // own takes an own op for publishing. It never blocks.
-func (g *gossip) own(op *dag.Op, block, body []byte) {
-	if op.HasStatements() {
-		g.n.warden.look()
-	}
+func (g *gossip) own(_ *dag.Op, block, body []byte) {
+	g.n.warden.look()
 	if len(block)+len(body)+16 > maxGossip {
 		poke(g.now)
 		return
