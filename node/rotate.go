@@ -45,12 +45,19 @@ func (n *Node) startParting() {
 	})
 }
 
-// part gives all peers connected what this node has. Gossip has announced the
-// last op; this is for those whom that did not reach.
+// part waits until the peers connected hold the last op of the old key, and
+// with it all that the node has.
 func (n *Node) part(ctx context.Context) {
+	op, ok := n.pipeline.LastRotation()
+	if !ok {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, partTime)
 	defer cancel()
-	if err := n.network.Sync(ctx); err != nil {
-		n.log.Debug("not all peers were told of the rotation", "err", err)
+	peers, err := n.network.Flush(ctx, op)
+	if err != nil {
+		n.log.Warn("no peer was told of the rotation; the new key shows it to those it meets", "err", err)
+		return
 	}
+	n.log.Info("peers were told of the rotation", "peers", peers)
 }

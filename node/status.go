@@ -57,10 +57,14 @@ func (n *Node) peers() []admin.Peer {
 		if len(p.Addresses) > 0 {
 			address = p.Addresses[0]
 		}
-		peers = append(peers, admin.Peer{
-			ID: p.Node, PeerID: p.ID, Operator: p.Operator, Address: address, Connected: p.Connected, Pinned: p.Pinned,
+		peer := admin.Peer{
+			ID: p.Node, PeerID: p.ID, Operator: p.Operator, State: string(p.State), Address: address, Connected: p.Connected, Pinned: p.Pinned,
 			LagOps: p.LagOps, LastSync: p.LastSync, LastError: p.LastError, Misconduct: p.Misconduct, BannedUntil: p.BannedUntil,
-		})
+		}
+		if p.RevokedBy != nil {
+			peer.RevokedBy, peer.RevokedAs = &p.RevokedBy.Statement, p.RevokedBy.Operator
+		}
+		peers = append(peers, peer)
 	}
 	slices.SortFunc(peers, func(a, b admin.Peer) int { return a.ID.Compare(b.ID) })
 	return peers

@@ -93,12 +93,17 @@ const (
 
 // Peer is another node as this one sees it.
 type Peer struct {
-	ID        identity.PublicKey `json:"id"`
-	PeerID    string             `json:"peer_id"`   // the same key as libp2p writes it, as in /p2p/<peer ID>
-	Operator  string             `json:"operator"`  // its operator's name; empty if it is not enrolled
-	Address   string             `json:"address"`   // the multiaddr in use, or the last known; may be empty
-	Connected bool               `json:"connected"` // a connection is open
-	Pinned    bool               `json:"pinned"`    // configured at this node
+	ID       identity.PublicKey `json:"id"`
+	PeerID   string             `json:"peer_id"`  // the same key as libp2p writes it, as in /p2p/<peer ID>
+	Operator string             `json:"operator"` // its operator's name; empty if it is not enrolled
+	// State is "enrolled", "revoked", "statements" if the two exchange statements
+	// only for another reason, or "unknown" (docs/p2p.md, section 10).
+	State     string                `json:"state"`
+	RevokedBy *identity.StatementID `json:"revoked_by,omitempty"` // the statement that revokes it
+	RevokedAs string                `json:"revoked_as,omitempty"` // the operator as whom that was issued; empty for the root
+	Address   string                `json:"address"`              // the multiaddr in use, or the last known; may be empty
+	Connected bool                  `json:"connected"`            // a connection is open
+	Pinned    bool                  `json:"pinned"`               // configured at this node
 	// LagOps counts the ops that the peer is not known to hold and the heads
 	// it announced that this node lacks: 0 if both hold the same.
 	LagOps      int        `json:"lag_ops"`
