@@ -47,6 +47,12 @@ func decodeMessage(frame []byte) (message, error) {
 		m = s
 	case k == uint64(kindFin) && fields == 2:
 		m = fin{satisfied: d.Bool()}
+	case k == uint64(kindAck) && fields == 2:
+		n := d.Uint()
+		if d.Err() == nil && (n == 0 || n > maxUnacked) {
+			d.Fail(errAck)
+		}
+		m = ack{units: int(n)}
 	default:
 		err = fmt.Errorf("%w: kind %d with %d fields", ErrMalformed, k, fields)
 	}
@@ -67,6 +73,7 @@ var (
 	errEmpty  = errors.New("empty")
 	errFilter = errors.New("a filter without hashes, or hashes without a filter")
 	errSketch = errors.New("not a whole number of symbols, or beside a vector")
+	errAck    = errors.New("nothing acknowledged, or more than a window holds")
 	errFull   = errors.New("a full summary with an anchor")
 )
 

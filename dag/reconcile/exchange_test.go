@@ -15,8 +15,6 @@ type exchange struct {
 
 	rng *rand.Rand // if set, frames are sent and delivered in a random order
 	cut int        // if not 0, the connection breaks after so many frames
-	// window bounds the frames on their way to each side, if not 0 and rng is set.
-	window int
 	// tamper, if set, is what b sends instead of a frame, and with both also what a sends.
 	tamper func(frame []byte) [][]byte
 	both   bool
@@ -97,7 +95,7 @@ func (x *exchange) shuffled(a, b *side) {
 		}
 		moved := false
 		if x.rng.IntN(2) == 0 {
-			moved = (x.window == 0 || len(to.in) < x.window) && x.send(from, to, 1) > 0
+			moved = x.send(from, to, 1) > 0
 		} else if len(to.in) > 0 {
 			if frames++; x.cut > 0 && frames > x.cut {
 				return

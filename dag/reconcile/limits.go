@@ -43,6 +43,16 @@ const (
 	// added to it later included.
 	MaxSymbols = riblt.MaxSymbols
 
+	// window is how much of its answer a side sends before it waits for an
+	// ack, and ackEvery how much the other takes before it sends one, in units
+	// of TargetFrame: 3 and 2 MiB. It bounds what is sent again after a
+	// broken connection, whatever the transport buffers.
+	window, ackEvery = 12, 8
+
+	// maxUnacked is the most that can be sent and not acknowledged: a window
+	// but one unit, and the largest frame.
+	maxUnacked = window - 1 + (MaxFrame+TargetFrame-1)/TargetFrame
+
 	// MaxSessionBytes bounds the bytes of operation frames that one side
 	// sends in one session, whatever its configuration: a peer that sends
 	// more is refused. What is then still missing is for the next session.

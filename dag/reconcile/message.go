@@ -21,6 +21,7 @@ const (
 	kindMore    kind = 5
 	kindSymbols kind = 6
 	kindFin     kind = 7
+	kindAck     kind = 8
 )
 
 // purpose says why a summary is sent.
@@ -33,7 +34,7 @@ const (
 	purposePlain  purpose = 3 // the last one again, with a vector in place of its sketch
 )
 
-// A message is one of *summary, batch, end, ask, more, *symbols, fin.
+// A message is one of *summary, batch, end, ask, more, *symbols, fin, ack.
 type message interface{ encode() []byte }
 
 // A summary states what its sender holds: everything in the past of the anchor
@@ -100,6 +101,12 @@ type symbols struct{ sketch []riblt.Symbol }
 // fin says that the sender asks for nothing more. satisfied says that it holds
 // everything the receiver's summaries stated.
 type fin struct{ satisfied bool }
+
+// ack says that so many units of ops frames were taken since the last ack.
+type ack struct{ units int }
+
+// units is how much of the window an ops frame of so many bytes takes.
+func units(frame int) int { return (frame + TargetFrame - 1) / TargetFrame }
 
 // Lengths in bytes, for allocating once.
 const (
@@ -181,6 +188,8 @@ func (m *symbols) encode() []byte {
 }
 
 func (m fin) encode() []byte { return dagcbor.AppendBool(appendHead(nil, 2, kindFin), m.satisfied) }
+
+func (m ack) encode() []byte { return dagcbor.AppendUint(appendHead(nil, 2, kindAck), uint64(m.units)) }
 
 // meshTag returns how a summary of that salt names the mesh.
 func meshTag(s salt, mesh dag.ID) tag { return s.op(mesh).tag() }

@@ -34,6 +34,7 @@ func validMessages() map[string]message {
 		"more":     more{},
 		"symbols":  &symbols{[]riblt.Symbol{{Sum: riblt.Item{7}, Hash: 1}}},
 		"fin":      fin{satisfied: true},
+		"ack":      ack{units: 8},
 	}
 }
 
@@ -44,7 +45,7 @@ func TestMessageRoundTrip(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if diff := cmp.Diff(m, got, cmp.AllowUnexported(summary{}, ref{}, tip{}, filter{}, batch{}, end{}, ask{}, more{}, symbols{}, fin{})); diff != "" {
+		if diff := cmp.Diff(m, got, cmp.AllowUnexported(summary{}, ref{}, tip{}, filter{}, batch{}, end{}, ask{}, more{}, symbols{}, fin{}, ack{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -89,11 +90,13 @@ func TestMessageRefused(t *testing.T) {
 	}{
 		{"nothing", nil, ErrMalformed},
 		{"no array", []byte{0}, ErrMalformed},
-		{"unknown kind", []byte{0x81, 8}, ErrMalformed},
+		{"unknown kind", []byte{0x81, 9}, ErrMalformed},
 		{"ask with a field", []byte{0x82, 4, 0xf4}, ErrMalformed},
 		{"end with a field", []byte{0x82, 2, 0xf4}, ErrMalformed},
 		{"fin without a field", []byte{0x81, 7}, ErrMalformed},
 		{"fin with a number", []byte{0x82, 7, 0}, ErrMalformed},
+		{"ack of nothing", ack{}.encode(), ErrMalformed},
+		{"ack of too much", ack{maxUnacked + 1}.encode(), ErrMalformed},
 		{"trailing byte", append(ask{}.encode(), 0), ErrMalformed},
 		{"another version", version, ErrVersion},
 		{"purpose", (&summary{purpose: 4}).encode(), ErrMalformed},

@@ -40,6 +40,7 @@ func (s *Session) Receive(frame []byte) ([]*dag.Unverified, error) {
 		return nil, nil
 	}
 	s.stats.OpBytesReceived += int64(len(frame))
+	s.untold += units(len(frame))
 	switch {
 	case s.expected == 0:
 		return nil, s.fail(fmt.Errorf("%w: ops after the end of the answer", ErrProtocol))
@@ -92,6 +93,11 @@ func (s *Session) control(m message) error {
 		return s.onMore()
 	case ask:
 		return s.onAsk()
+	case ack:
+		if s.unacked -= m.units; s.unacked < 0 {
+			return fmt.Errorf("%w: an ack of more than was sent", ErrProtocol)
+		}
+		return nil
 	case end:
 		return s.onEnd(m)
 	case fin:

@@ -78,6 +78,8 @@ type Session struct {
 	pending  *statement  // that of the peer which is to be answered next
 	owed     int         // answers queued or not yet possible, whose end was not sent
 	expected int         // answers of the peer whose end was not received
+	unacked  int         // units of ops frames sent, for which no ack came yet
+	untold   int         // units of ops frames received, for which none was sent
 	stats    Stats       // but RoundTrips
 	peerHas  []*dag.Op   // what the peer stated, if held
 	ended    bool        // the peer's answer ended before its statement was understood
@@ -199,10 +201,19 @@ func (s *Session) Next() (frame []byte, done bool, err error) {
 	if s.err != nil {
 		return nil, true, s.err
 	}
+	if s.untold >= ackEvery { // before what is queued, which may wait for the peer's
+		frame = ack{s.untold}.encode()
+		s.untold = 0
+		s.stats.SummaryBytesSent += int64(len(frame))
+		return frame, false, nil
+	}
 	if len(s.queue) == 0 {
 		return nil, s.finSent && s.peerFin, nil
 	}
 	out := s.queue[0]
+	if out.m == nil && s.unacked >= window {
+		return nil, false, nil
+	}
 	if out.m != nil {
 		s.queue = s.queue[1:]
 		if _, ok := out.m.(fin); ok {
@@ -230,6 +241,7 @@ func (s *Session) Next() (frame []byte, done bool, err error) {
 	}
 	out.n += f.count
 	frame = f.encode()
+	s.unacked += units(len(frame))
 	s.stats.OpBytesSent += int64(len(frame))
 	s.stats.OpsSent += f.count
 	s.stats.BytesAgain += f.again

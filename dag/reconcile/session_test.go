@@ -98,6 +98,9 @@ func TestOutOfPlace(t *testing.T) {
 		{"ops after done", []message{empty, end{}, ops}, ErrProtocol},
 		{"ask without an anchor", []message{empty, ask{}}, ErrProtocol},
 		{"after the end", []message{empty, take, end{}, take, fin{}, fin{}}, ErrProtocol},
+		{"ack first", []message{ack{1}}, ErrProtocol},
+		{"ack of what was not sent", []message{empty, ack{1}}, ErrProtocol},
+		{"ack too many", []message{empty, take, ack{2}}, ErrProtocol},
 		{"more first", []message{more{}}, ErrProtocol},
 		{"symbols first", []message{&symbols{sketch: hopeless(1)}}, ErrProtocol},
 		{"more without a sketch", []message{empty, more{}}, ErrProtocol},
@@ -277,6 +280,41 @@ func TestMaxBytes(t *testing.T) {
 		if want := st.OpsSent < 101; !ok || last.cut != want {
 			t.Errorf("limit %d: ended with %v after %d ops, want cut = %t", limit, last, st.OpsSent, want)
 		}
+	}
+}
+
+// TestWindow: an answer waits when the peer does not say that it takes it.
+func TestWindow(t *testing.T) {
+	m := newMesh(t, 1)
+	r := m.newReplica(true)
+	for range 50 {
+		r.write(0, 200_000)
+	}
+	r.write(0, dag.MaxBody-100) // larger than what is left of any window
+	s := open(t, r, Config{})
+	if _, err := s.Receive((&summary{mesh: meshTag(salt{}, m.id)}).encode()); err != nil {
+		t.Fatal(err)
+	}
+	acks := 0
+	for sent := 0; ; acks++ {
+		for _, msg := range answer(t, s) {
+			switch msg := msg.(type) {
+			case batch:
+				sent += units(batchHead + len(msg.ops))
+			case end:
+				if st := s.Stats(); st.OpsSent != 52 || acks < 6 {
+					t.Errorf("the answer ended after %d ops and %d acks, want all 52", st.OpsSent, acks)
+				}
+				return
+			}
+		}
+		if sent < window || sent > maxUnacked {
+			t.Fatalf("after %d acks %d units are on their way, want %d or a little more", acks, sent, window)
+		}
+		if _, err := s.Receive(ack{ackEvery}.encode()); err != nil {
+			t.Fatal(err)
+		}
+		sent -= ackEvery
 	}
 }
 
