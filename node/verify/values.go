@@ -199,15 +199,7 @@ func (s *writes) add(op *dag.Op, transactions []dag.Transaction, judge judgement
 // sorted returns the keys that anything was put at or that were deleted by name,
 // in order. After it nothing is added, and value is asked in this order.
 func (s *writes) sorted() []string {
-	slices.SortStableFunc(s.ranges, func(a, b rangeDelete) int {
-		switch {
-		case a.key < b.key:
-			return -1
-		case a.key > b.key:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(s.ranges, func(a, b rangeDelete) int { return cmp.Compare(a.key, b.key) })
 	return slices.Sorted(maps.Keys(s.keys))
 }
 
