@@ -51,68 +51,58 @@ func (a *assigner) inside(sl *slot, c context, edits []edit, protected []string)
 // named applies edits to the children of a container that have names.
 func (a *assigner) named(sl *slot, s *shown, c context, edits []edit, protected []string) {
 	st := a.st
+	ordered := c.p.inner().json || s.kind != mapping
 	var inserted []orderEvent
-	var visible []string // names before the edits, ascending; of members placed by name
-	place := func(e *edit) {
-		o := orderEvent{write: a.write, kind: s.kind, keys: []string{e.key}, after: e.after, front: e.front}
-		if e.op == opSet {
-			if visible == nil {
-				visible = a.names(sl, s, c)
-			}
-			i, _ := slices.BinarySearch(visible, e.key)
-			if o.how, o.front = each, i == 0; i > 0 {
-				o.after = visible[i-1]
-			}
-		}
-		if n := len(inserted); n > 0 && o.how == run && !o.front {
-			if last := &inserted[n-1]; last.how == run && last.keys[len(last.keys)-1] == o.after {
-				last.keys = append(last.keys, e.key)
-				return
-			}
-		}
-		inserted = append(inserted, o)
-	}
 	for i := range edits {
 		e := &edits[i]
-		if e.op == opReorder {
-			a.reorder(sl, s, c, e)
-			inserted = nil // their places are in the whole order
+		if e.op == opReorder && ordered {
+			inserted = append(inserted, orderEvent{how: reorder, keys: e.keys})
 			continue
 		}
 		name := kidName{s.kind, e.key}
 		kc := st.childContext(c, name, s.last, s.live)
-		if e.op > opReorder || slices.Contains(protected, e.key) || !mayHold(s.kind, e.key, c, kc) {
+		if e.op >= opReorder || slices.Contains(protected, e.key) || !mayHold(s.kind, e.key, c, kc) {
 			a.ignored++
 			continue
 		}
 		k := st.kid(sl, c, name)
-		switch e.op {
-		case opInside:
+		old := st.tree(k, kc, a.v)
+		if e.op == opDelete {
+			if old == nil || c.p.role == document {
+				a.ignored++
+				continue
+			}
+			st.add(k, kc, &event{write: a.write, through: kc.through})
+			continue
+		}
+		if e.op == opInside {
 			var keys []string
 			if s.kind == list {
 				keys = c.p.keys()
 			}
 			a.inside(k, kc, e.edits, keys)
-		case opDelete:
-			if c.p.role == document || st.tree(k, kc, a.v) == nil {
-				a.ignored++
-				continue
-			}
-			st.add(k, kc, &event{write: a.write, through: kc.through})
-		default:
+		} else {
 			n := childValue(e.key, e.value, s.kind, c, kc)
 			if n == nil {
 				a.ignored++
 				continue
 			}
-			old := st.tree(k, kc, a.v)
 			st.add(k, kc, &event{write: a.write, n: n, through: kc.through, delta: change(old, n)})
-			if old == nil && (c.p.inner().json || s.kind != mapping) {
-				place(e)
+		}
+		if _, collection := kc.p.collection(); ordered && old == nil && (e.op != opInside || collection) {
+			o := orderEvent{how: each, keys: []string{e.key}}
+			if e.op == opPlace {
+				o = orderEvent{keys: o.keys, after: e.after, front: e.front}
 			}
+			inserted = append(inserted, o)
 		}
 	}
-	sl.order = append(sl.order, byPlace(inserted)...)
+	if len(inserted) > 0 {
+		for _, o := range newPlaces(inserted, a.names(sl, s, c)) {
+			o.write, o.kind = a.write, s.kind
+			sl.order = append(sl.order, o)
+		}
+	}
 }
 
 // change returns by how much a counter went up from old to n.
@@ -131,37 +121,6 @@ func change(old, n *node) int64 {
 	return to - from
 }
 
-// byPlace orders runs so that one that follows another's child comes after it:
-// edits ascend by name, places need not. From each run in turn it goes to the
-// one that this one follows, until there is none or it has been there, and
-// takes them on the way back.
-func byPlace(events []orderEvent) []orderEvent {
-	placed := make(map[string]int, len(events)) // which event places the name
-	for i := range events {
-		for _, k := range events[i].keys {
-			placed[k] = i
-		}
-	}
-	out := make([]orderEvent, 0, len(events))
-	done := make([]bool, len(events))
-	for i := range events {
-		var wait []int
-		for j := i; !done[j]; {
-			done[j] = true
-			wait = append(wait, j)
-			next, ok := placed[events[j].after]
-			if !ok || events[j].front {
-				break
-			}
-			j = next
-		}
-		for _, j := range slices.Backward(wait) {
-			out = append(out, events[j])
-		}
-	}
-	return out
-}
-
 // names returns the names of the visible children, ascending.
 func (a *assigner) names(sl *slot, s *shown, c context) []string {
 	names := []string{}
@@ -170,15 +129,6 @@ func (a *assigner) names(sl *slot, s *shown, c context) []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// reorder assigns the whole order.
-func (a *assigner) reorder(sl *slot, s *shown, c context, e *edit) {
-	if s.kind == mapping && !c.p.inner().json {
-		a.ignored++
-		return
-	}
-	sl.order = append(sl.order, orderEvent{write: a.write, kind: s.kind, how: reorder, keys: e.keys})
 }
 
 // mayHold reports whether a container with context c may have a child of that

@@ -265,49 +265,49 @@ func (f *facts) inside(w int, p past, path []step, edits []edit, protected []str
 		f.items(w, p, path, edits, shown, saw, place)
 		return
 	}
+	ordered := k != mapping || c.p.inner().json
 	var inserted []orderEvent
 	for _, e := range edits {
 		kc := c.child(k, e.key)
+		if e.op == opReorder && ordered {
+			inserted = append(inserted, orderEvent{how: reorder, keys: e.keys})
+		}
+		if e.op >= opReorder || slices.Contains(protected, e.key) || !mayHold(k, e.key, c, kc) {
+			continue
+		}
 		old := f.node(at(e.key), p)
-		switch {
-		case e.op == opReorder:
-			if k != mapping || c.p.inner().json {
-				place(orderEvent{how: reorder, keys: e.keys})
-			}
-			inserted = nil // the reorder says where they are
-		case e.op > opReorder || slices.Contains(protected, e.key) || !mayHold(k, e.key, c, kc):
-		case e.op == opInside:
+		_, fresh := kc.p.collection()
+		switch e.op {
+		case opInside:
 			var keys []string
 			if k == list {
 				keys = c.p.keys()
 			}
 			f.inside(w, p, at(e.key), e.edits, keys)
-		case e.op == opDelete:
-			if old != nil && len(path) > 0 {
+		case opDelete:
+			if fresh = false; old != nil && len(path) > 0 {
 				f.set(w, at(e.key), nil, saw)
 			}
 		default:
 			n := childValue(e.key, e.value, k, c, kc)
-			if n == nil {
-				continue
+			if fresh = n != nil; fresh {
+				f.set(w, at(e.key), n, saw)
 			}
-			f.set(w, at(e.key), n, saw)
-			if old != nil || k == mapping && !c.p.inner().json {
-				continue
-			}
-			o := orderEvent{keys: []string{e.key}, after: e.after, front: e.front}
-			if e.op == opSet {
-				o.how, o.front = each, true
-				for _, s := range shown {
-					if s.key < e.key && (o.front || s.key > o.after) {
-						o.after, o.front = s.key, false
-					}
-				}
+		}
+		if ordered && fresh && old == nil {
+			o := orderEvent{how: each, keys: []string{e.key}}
+			if e.op == opPlace {
+				o = orderEvent{keys: o.keys, after: e.after, front: e.front}
 			}
 			inserted = append(inserted, o)
 		}
 	}
-	for _, o := range byPlace(inserted) {
+	var names []string
+	for _, s := range shown {
+		names = append(names, s.key)
+	}
+	slices.Sort(names)
+	for _, o := range newPlaces(inserted, names) {
 		place(o)
 	}
 }

@@ -26,13 +26,10 @@ const (
 // An orderNode is a child's place in the tree of places (docs/merge.md section 5).
 type orderNode struct {
 	key         string
-	write       int // baseWrite: in every past
+	write       int
 	byName      bool
 	left, right []*orderNode
 }
-
-// baseWrite is the write of places that everybody has seen.
-const baseWrite = -1
 
 // causality is what the order needs to know of writes.
 type causality interface {
@@ -40,74 +37,115 @@ type causality interface {
 	compare(a, b int) int // in the order of writes
 }
 
-// An orderer makes one order of children from the events of many writes. It
-// is a pure function of the set of events: it sorts them first.
+// An orderer makes one order of children from the events of many writes.
 type orderer struct {
 	c     causality
 	head  orderNode
-	nodes map[string]*orderNode // the latest place of each child
+	nodes map[string]*orderNode     // the latest place of each child
+	gaps  map[gapName]*[]*orderNode // found for the write at hand
+	write int                       // the write at hand
 }
 
-// arrange returns the children's names in order. A name may be there of which
-// no child is left; a child may have no place, and is then not there.
+// A gapName names where one write places children: after a place, in runs or by name.
+type gapName struct {
+	at  *orderNode
+	how ordering
+}
+
+// arrange returns the children's names in order; a name may be there of which
+// no child is left. It is a pure function of the set of events, and sorts them.
 func arrange(events []orderEvent, c causality) []string {
 	slices.SortStableFunc(events, func(a, b orderEvent) int { return c.compare(a.write, b.write) })
 	o := orderer{c: c, nodes: make(map[string]*orderNode)}
-	o.head.write = baseWrite
-	if g := o.lastReorder(events); g != nil {
-		o.place(&orderEvent{write: baseWrite, keys: g.keys, front: true})
-		for i := range events {
-			if e := &events[i]; e.how != reorder && e.write != g.write && !c.before(e.write, g.write) {
-				o.place(e)
-			}
-		}
-	} else {
-		for i := range events {
+	var whole *orderEvent // the greatest reorder
+	for i := range events {
+		if events[i].how == reorder {
+			whole = &events[i]
+		} else {
 			o.place(&events[i])
 		}
 	}
-	return o.walk()
-}
-
-// lastReorder returns the visible reorder: the greatest, as the order extends causality.
-func (o *orderer) lastReorder(events []orderEvent) *orderEvent {
-	for i := range slices.Backward(events) {
-		if events[i].how == reorder {
-			return &events[i]
+	walk := o.walk()
+	if whole != nil {
+		walk = o.reordered(walk, whole)
+	}
+	names := make([]string, 0, len(walk))
+	for _, n := range walk {
+		if o.nodes[n.key] == n {
+			names = append(names, n.key)
 		}
 	}
-	return nil
+	return names
 }
 
-// sees reports whether the author of e knew of the place n. The single places
-// of one write stand beside each other, not under each other.
+// reordered puts places in the order of e: those that its author knew of as
+// the places of the children named, each followed by the places that follow
+// it and are none of these.
+func (o *orderer) reordered(walk []*orderNode, e *orderEvent) []*orderNode {
+	named := make(map[string]*orderNode, len(e.keys))
+	for _, key := range e.keys {
+		named[key] = nil
+	}
+	latest := func(n, m *orderNode) bool { return m == nil || n.write == m.write || o.c.compare(n.write, m.write) > 0 }
+	for _, n := range walk {
+		m, ok := named[n.key]
+		if ok && (n.write == e.write || o.c.before(n.write, e.write)) && latest(n, m) {
+			named[n.key] = n
+		}
+	}
+	following := make(map[*orderNode][]*orderNode, len(e.keys)+1)
+	var at *orderNode
+	for _, n := range walk {
+		if named[n.key] == n {
+			at = n
+		} else {
+			following[at] = append(following[at], n)
+		}
+	}
+	out := append(make([]*orderNode, 0, len(walk)), following[nil]...)
+	for _, key := range e.keys {
+		if n := named[key]; n != nil {
+			named[key] = nil // a liar may name it twice
+			out = append(append(out, n), following[n]...)
+		}
+	}
+	return out
+}
+
+// sees reports whether the author of e knew of the place n. Of its own, it
+// knows those of runs; single places stand beside each other.
 func (o *orderer) sees(e *orderEvent, n *orderNode) bool {
 	if n.write == e.write {
-		return e.how == run
+		return e.how == run && !n.byName
 	}
-	return n.write == baseWrite || e.write != baseWrite && o.c.before(n.write, e.write)
+	return o.c.before(n.write, e.write)
 }
 
 // place puts the keys of e into the tree.
 func (o *orderer) place(e *orderEvent) {
+	if o.write != e.write || o.gaps == nil {
+		o.write, o.gaps = e.write, make(map[gapName]*[]*orderNode)
+	}
 	at := &o.head
 	if !e.front {
-		if n := o.nodes[e.after]; n != nil {
-			at = n
-		} else {
-			at = o.last()
+		if at = o.nodes[e.after]; at == nil {
+			return
 		}
 	}
-	siblings := o.gap(e, at)
-	if e.how == each {
-		for _, key := range e.keys {
-			o.insert(siblings, &orderNode{key: key, write: e.write, byName: true})
-		}
-		return
+	siblings := o.gaps[gapName{at, e.how}]
+	if siblings == nil {
+		siblings = o.gap(e, at)
 	}
-	for _, key := range e.keys {
-		n := &orderNode{key: key, write: e.write}
+	o.gaps[gapName{at, e.how}] = siblings
+	for i, key := range e.keys {
+		n := &orderNode{key: key, write: e.write, byName: e.how == each}
 		o.insert(siblings, n)
+		if e.how == each {
+			continue
+		}
+		if i == 0 {
+			o.gaps[gapName{at, run}] = &n.left
+		}
 		siblings = &n.right
 	}
 }
@@ -159,34 +197,16 @@ func (o *orderer) compare(a, b *orderNode) int {
 			return c
 		}
 	}
-	switch {
-	case a.write == b.write:
-		return 0
-	case a.write == baseWrite:
-		return -1
-	case b.write == baseWrite:
-		return 1
-	}
 	return o.c.compare(a.write, b.write)
 }
 
-// last returns the last place.
-func (o *orderer) last() *orderNode {
-	n := &o.head
-	for len(n.right) > 0 {
-		n = n.right[len(n.right)-1]
-	}
-	return n
-}
-
-// walk returns the names in order, each at its latest place. It does not
-// recurse: a run is as deep as it is long.
-func (o *orderer) walk() []string {
+// walk returns the places in order. It does not recurse: a run is as deep as it is long.
+func (o *orderer) walk() []*orderNode {
 	type step struct {
 		n    *orderNode
 		left bool // its left side is done
 	}
-	var names []string
+	var places []*orderNode
 	stack := []step{{n: &o.head}}
 	for len(stack) > 0 {
 		s := stack[len(stack)-1]
@@ -198,12 +218,65 @@ func (o *orderer) walk() []string {
 			}
 			continue
 		}
-		if s.n != &o.head && o.nodes[s.n.key] == s.n {
-			names = append(names, s.n.key)
+		if s.n != &o.head {
+			places = append(places, s.n)
 		}
 		for _, r := range slices.Backward(s.n.right) {
 			stack = append(stack, step{n: r})
 		}
 	}
-	return names
+	return places
+}
+
+// newPlaces says where one write places new children, of which each is in an
+// event of its own: a child placed after one that is neither visible to its
+// author nor new is placed by name. Names are the visible ones, ascending. A
+// child that follows another new one comes after it; in a circle, the one that
+// closes it is placed in front.
+func newPlaces(events []orderEvent, names []string) []orderEvent {
+	which := make(map[string]int, len(events))
+	for i := range events {
+		if events[i].how != reorder {
+			which[events[i].keys[0]] = i
+		}
+	}
+	for i := range events {
+		e := &events[i]
+		if _, fresh := which[e.after]; e.how == run && !e.front && !fresh {
+			if _, visible := slices.BinarySearch(names, e.after); !visible {
+				e.how = each
+			}
+		}
+		if e.how == each {
+			at, _ := slices.BinarySearch(names, e.keys[0])
+			if e.after, e.front = "", at == 0; at > 0 {
+				e.after = names[at-1]
+			}
+		}
+	}
+	out := make([]orderEvent, 0, len(events))
+	state := make([]byte, len(events)) // 1: waits for another, 2: done
+	var wait []int
+	for i := range events {
+		for j := i; state[j] == 0; {
+			state[j] = 1
+			wait = append(wait, j)
+			e := &events[j]
+			next, fresh := which[e.after]
+			if e.how != run || e.front || !fresh {
+				break
+			}
+			if state[next] == 1 {
+				e.front = true
+				break
+			}
+			j = next
+		}
+		for _, j := range slices.Backward(wait) {
+			state[j] = 2
+			out = append(out, events[j])
+		}
+		wait = wait[:0]
+	}
+	return out
 }

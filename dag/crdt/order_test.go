@@ -8,7 +8,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// sequential is a causality in which writes 0…9 are one chain, 10…19 another,
+// baseWrite is the write that all others saw.
+const baseWrite = -1
+
+// tens is a causality in which writes 0…9 are one chain, 10…19 another,
 // and so on, which saw nothing of each other.
 type tens struct{}
 
