@@ -177,22 +177,6 @@ func (s *Session) reply() error {
 // correct one sends the vector sooner.
 const maxMores = 4
 
-// both returns the ops that are in a and in b, two results of Graph.Since.
-func both(a, b []*dag.Op) []*dag.Op {
-	var c []*dag.Op
-	for len(a) > 0 && len(b) > 0 {
-		switch order := causally(a[0], b[0]); {
-		case order < 0:
-			a = a[1:]
-		case order > 0:
-			b = b[1:]
-		default:
-			c, a, b = append(c, a[0]), a[1:], b[1:]
-		}
-	}
-	return c
-}
-
 // onAsk answers with the state of the opening summary, without the anchor.
 func (s *Session) onAsk() error {
 	if s.wasAsked || len(s.anchor) == 0 || s.expected == 0 {

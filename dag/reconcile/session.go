@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"cmp"
-	"fmt"
 	"sync"
 
 	"github.com/causeway-sync/causeway/dag"
@@ -101,16 +100,6 @@ type sketching struct {
 	authors int
 	state   state // for the vector in its place
 	anchor  []*dag.Op
-}
-
-// outgoing is what waits to be sent: a message, or else an answer of ops.
-type outgoing struct {
-	m     message
-	ops   []*dag.Op // of an answer, parents first
-	fresh []*dag.Op // those of ops that were not sent before
-	n     int       // how many of ops were sent; changed by Next alone
-
-	block, body []byte // of ops[n], if it was fetched but did not fit the last frame
 }
 
 // Stats counts what a session did so far.
@@ -248,46 +237,6 @@ func (s *Session) Next() (frame []byte, done bool, err error) {
 	return frame, false, nil
 }
 
-// filling is a frame of ops in the making.
-type filling struct {
-	batch
-	count int   // ops in it
-	again int64 // bytes of those that were sent before
-	cut   bool  // a limit keeps the next op out
-}
-
-// fill makes the next frame of an answer, without ops if the answer ends.
-func (s *Session) fill(out *outgoing) (*filling, error) {
-	f := new(filling)
-	for _, op := range out.ops[out.n:] {
-		if out.block == nil {
-			var err error
-			if out.block, out.body, err = s.src.Fetch(op.ID()); err != nil {
-				return nil, fmt.Errorf("reconcile: fetch %v: %w", op.ID(), err)
-			}
-		}
-		n := len(out.block) + len(out.body)
-		if f.count > 0 && batchHead+len(f.ops)+n > TargetFrame {
-			break
-		}
-		again := len(out.fresh) == 0 || out.fresh[0] != op
-		// Of the statistics, those read here are written by this goroutine alone.
-		all := s.stats.OpBytesSent + int64(batchHead+len(f.ops)+n)
-		if f.count+s.stats.OpsSent > 0 && all > s.maxBytes || again && s.stats.BytesAgain+f.again+int64(n) > s.maxAgain {
-			f.cut = true
-			break
-		}
-		if again {
-			f.again += int64(n)
-		} else {
-			out.fresh = out.fresh[1:]
-		}
-		f.ops, f.count = append(append(f.ops, out.block...), out.body...), f.count+1
-		out.block, out.body = nil, nil
-	}
-	return f, nil
-}
-
 // Done reports whether the session is over on both sides: nothing more is to
 // be sent or received. It is never true after an error.
 func (s *Session) Done() bool {
@@ -359,13 +308,6 @@ func (s *Session) Memory() []byte {
 
 // send queues m.
 func (s *Session) send(m message) { s.queue = append(s.queue, &outgoing{m: m}) }
-
-// answer queues ops, of which those in fresh were not sent before. Both are in one order.
-func (s *Session) answer(ops, fresh []*dag.Op) {
-	out := &outgoing{ops: ops, fresh: fresh}
-	s.queue = append(s.queue, out)
-	s.answers = append(s.answers, out)
-}
 
 // fail ends the session with its first error.
 func (s *Session) fail(err error) error {
