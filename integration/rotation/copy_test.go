@@ -1,9 +1,14 @@
 package rotation
 
 import (
+	"errors"
 	"testing"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
 	"github.com/causeway-sync/causeway/node/admin"
+	"github.com/causeway-sync/causeway/node/verify"
 )
 
 // pair returns a founder and a node that joined it, both running.
@@ -49,6 +54,13 @@ func TestOldCopy(t *testing.T) {
 		t.Errorf("%d forks, %v: an old copy that did not write has forked", st.Forks, err)
 	}
 
+	kv, hangUp := old.kv()
+	_, err = kv.Range(t.Context(), &pb.RangeRequest{Key: []byte("before"), Revision: first.Revision})
+	hangUp()
+	if !errors.Is(rpctypes.Error(err), rpctypes.ErrCompacted) {
+		t.Errorf("a read at a revision of the lost disk: %v, want ErrCompacted", err)
+	}
+
 	// A restart changes nothing.
 	old.stop()
 	old.start()
@@ -57,6 +69,10 @@ func TestOldCopy(t *testing.T) {
 	}
 	old.put("restarted", "restarted")
 	hub.has("restarted")
+	old.stop()
+	if r, err := verify.Run(t.Context(), old.dir, verify.Options{Closed: true}); err != nil || r.Verdict != verify.Sound {
+		t.Errorf("the directory is %+v, %v; want sound", r, err)
+	}
 }
 
 // TestOldCopyThatWrote restores a node from an old copy of its disk, which

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/causeway-sync/causeway/dag"
@@ -142,7 +143,7 @@ func (p *Pipeline) planRotation() {
 		return
 	}
 	var b [4]byte
-	if _, err := p.cfg.Random.Read(b[:]); err != nil {
+	if _, err := io.ReadFull(p.cfg.Random, b[:]); err != nil {
 		p.log.Error("no random wait before the rotation", "err", err)
 	}
 	wait := time.Duration(float64(p.cfg.RotateWait) * float64(binary.BigEndian.Uint32(b[:])) / (1 << 32))
@@ -158,13 +159,10 @@ func (p *Pipeline) rotateWhenDue() {
 	}
 	p.place.rotateAt = time.Time{}
 	if _, err := p.rotate(s.cause, s.op.ID()); err != nil && p.Err() == nil {
-		p.setStuck(err)
+		p.stuck.Store(&err)
 		p.log.Error("cannot rotate this node's key: it stays read-only", "err", err)
 	}
 }
-
-// setStuck remembers, for the status, why the key cannot be rotated.
-func (p *Pipeline) setStuck(err error) { p.stuck.Store(&err) }
 
 // Rotate gives the node a new key, on request. When it returns, the last op of
 // the old key is durable and the pipeline makes no more of its own: the node goes on
