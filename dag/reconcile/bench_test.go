@@ -83,3 +83,36 @@ func BenchmarkLacks(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkJoin measures how a fresh node gets 100,000 ops: finding, framing
+// and decoding them at both sides, without verifying or admitting them.
+func BenchmarkJoin(b *testing.B) {
+	r := largeGraph(b)
+	for b.Loop() {
+		from, err := New(r, Config{Mesh: r.m.id, MaxBytes: MaxSessionBytes})
+		if err != nil {
+			b.Fatal(err)
+		}
+		to, err := New(r.m.newReplica(false), Config{Mesh: r.m.id})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for moved := true; moved; {
+			moved = false
+			for _, pair := range [][2]*Session{{from, to}, {to, from}} {
+				frame, _, err := pair[0].Next()
+				if err == nil && frame != nil {
+					moved = true
+					_, err = pair[1].Receive(frame)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		if st := to.Stats(); st.OpsReceived < benchOps {
+			b.Fatalf("%+v", st)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchOps, "ns/op-sent")
+}
