@@ -119,3 +119,30 @@ func TestRotationFailsBeforeTheAppend(t *testing.T) {
 	}
 	put(t, p, "k", "v")
 }
+
+func TestRotationRecord(t *testing.T) {
+	for _, want := range []rotationRecord{
+		{cause: CauseRequest, key: key("next").Public()},
+		{cause: CauseOwnKey, key: key("next").Public(), shown: dag.ID{1}},
+		{cause: CauseSibling, key: key("next").Public(), shown: dag.ID{1}},
+	} {
+		b := want.append(nil)
+		if got, err := decodeRotation(b); err != nil || got != want {
+			t.Errorf("decodeRotation = %+v, %v, want %+v", got, err, want)
+		}
+		for n := range b {
+			if _, err := decodeRotation(b[:n]); !errors.Is(err, ErrReplay) {
+				t.Errorf("decodeRotation of %d bytes of %d = %v, want ErrReplay", n, len(b), err)
+			}
+		}
+		for _, cause := range []byte{0, 4} {
+			bad := append([]byte{cause}, b[1:]...)
+			if _, err := decodeRotation(bad); !errors.Is(err, ErrReplay) {
+				t.Errorf("decodeRotation with cause %d = %v, want ErrReplay", cause, err)
+			}
+		}
+		if _, err := decodeRotation(append(b, 0)); !errors.Is(err, ErrReplay) {
+			t.Errorf("decodeRotation with a byte too many = %v, want ErrReplay", err)
+		}
+	}
+}
