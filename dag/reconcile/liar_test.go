@@ -159,7 +159,7 @@ func (w *world) tamper(victim *replica) func([]byte) [][]byte {
 			return append(onSummary(func(s *summary) {
 				single, _ := stateOf(victim.graph).moved(nil)
 				s.anchor, s.vector = nil, nil
-				s.sketch = riblt.NewEncoder(s.salt.hash, itemsOf(s.salt, single, nil)).Next(1 + w.rng.IntN(8))
+				s.sketch = riblt.NewEncoder(s.salt.hash, itemsOf(s.salt, single)).Next(1 + w.rng.IntN(8))
 			})(frame), more{}.encode())
 		}
 	case 14: // ops in the wrong order, or not all of them

@@ -75,7 +75,7 @@ func (st state) summary(s salt, mesh dag.ID, p purpose, anchor []*dag.Op) (*summ
 		sum.branches = refsOf(s, forked)
 	}
 	if len(single) >= st.sketchFrom && p != purposePlain {
-		enc := riblt.NewEncoder(s.hash, itemsOf(s, single, nil))
+		enc := riblt.NewEncoder(s.hash, itemsOf(s, single))
 		sum.sketch = enc.Next(min(1+len(single)/sketchShare, MaxSymbols))
 		return sum, append(single, forked...), enc
 	}
@@ -126,13 +126,11 @@ func refsOf(s salt, ops []*dag.Op) []ref {
 	return slices.Compact(refs)
 }
 
-// itemsOf returns ops as items of a sketch, without those whose author is one of skip.
-func itemsOf(s salt, ops []*dag.Op, skip map[tag]bool) []riblt.Item {
-	items := make([]riblt.Item, 0, len(ops))
-	for _, op := range ops {
-		if r := s.ref(op); !skip[r.author] {
-			items = append(items, r.item())
-		}
+// itemsOf returns ops as items of a sketch.
+func itemsOf(s salt, ops []*dag.Op) []riblt.Item {
+	items := make([]riblt.Item, len(ops))
+	for i, op := range ops {
+		items[i] = s.ref(op).item()
 	}
 	return items
 }

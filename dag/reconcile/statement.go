@@ -91,8 +91,14 @@ func (st *statement) decode(n *names) bool {
 	for _, r := range st.branches {
 		forked[r.author] = true
 	}
+	var ours []riblt.Item
+	var tips []*dag.Op // of ours
 	single, _ := stateOf(n.g).moved(st.anchor)
-	ours := itemsOf(st.salt, single, forked)
+	for _, op := range single {
+		if r := st.salt.ref(op); !forked[r.author] {
+			ours, tips = append(ours, r.item()), append(tips, op)
+		}
+	}
 	symbols := riblt.NewEncoder(st.salt.hash, ours).Next(len(st.sketch))
 	riblt.Subtract(symbols, st.sketch)
 	differing, err := riblt.Decode(st.salt.hash, symbols)
@@ -103,11 +109,11 @@ func (st *statement) decode(n *names) bool {
 	for _, item := range differing {
 		differs[item] = true
 	}
-	for _, item := range ours {
+	for i, item := range ours {
 		if differs[item] {
 			delete(differs, item)
-		} else if op := n.op(refOf(item)); op != nil {
-			st.equal = append(st.equal, op)
+		} else {
+			st.equal = append(st.equal, tips[i])
 		}
 	}
 	for _, item := range differing {
