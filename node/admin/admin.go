@@ -19,6 +19,7 @@
 //	GET /v0/dag/log?limit=N               {"ops": [Op…]}, children before their parents
 //	GET /v0/dag/before/{id}?limit=N       {"ops": [Op…]}, of that op and its past
 //	GET /v0/dag/ops/{id}                  OpDetail
+//	GET /v0/dag/export                    a CAR file (docs/export.md)
 //	GET /v0/forks                         {"forked": [ForkedAuthor…]}
 //	GET /v0/fork-proof?author=ed25519:…   ForkProof
 //	GET /v0/roster                        Roster

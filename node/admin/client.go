@@ -206,10 +206,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, v any
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		if errors.Is(err, ErrNotRunning) {
-			return fmt.Errorf("%w: %s", ErrNotRunning, c.dataDir)
-		}
-		return fmt.Errorf("admin socket of %s: %w", c.dataDir, err)
+		return c.unreached(err)
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, MaxResponseBytes+1))
@@ -220,14 +217,27 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, v any
 		return fmt.Errorf("admin socket of %s: the answer exceeds %d bytes", c.dataDir, MaxResponseBytes)
 	}
 	if resp.StatusCode != http.StatusOK {
-		var w wireError
-		if err := json.Unmarshal(b, &w); err != nil {
-			return fmt.Errorf("admin socket of %s: %s", c.dataDir, resp.Status)
-		}
-		return decodeError(resp.StatusCode, w)
+		return c.refused(resp, b)
 	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("admin socket of %s: %w", c.dataDir, err)
 	}
 	return nil
+}
+
+// unreached returns the error of a request that got no answer.
+func (c *Client) unreached(err error) error {
+	if errors.Is(err, ErrNotRunning) {
+		return fmt.Errorf("%w: %s", ErrNotRunning, c.dataDir)
+	}
+	return fmt.Errorf("admin socket of %s: %w", c.dataDir, err)
+}
+
+// refused returns the error that an answer with that body is.
+func (c *Client) refused(resp *http.Response, body []byte) error {
+	var w wireError
+	if err := json.Unmarshal(body, &w); err != nil {
+		return fmt.Errorf("admin socket of %s: %s", c.dataDir, resp.Status)
+	}
+	return decodeError(resp.StatusCode, w)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -88,6 +89,8 @@ type Archive interface {
 	Before(ctx context.Context, id dag.ID, limit int) ([]Op, error)
 	Forked(ctx context.Context) ([]ForkedAuthor, error)
 	ForkProof(ctx context.Context, author identity.PublicKey) (ForkProof, error)
+	// Export writes all operations as a CAR file (docs/export.md).
+	Export(ctx context.Context, w io.Writer) error
 }
 
 // archiveRoutes adds the paths of Archive.

@@ -3,6 +3,8 @@ package admin_test
 import (
 	"context"
 	"errors"
+	"io"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,6 +32,39 @@ func (f *fakeNode) ForkProof(_ context.Context, author identity.PublicKey) (admi
 		return admin.ForkProof{}, admin.ErrNotFound
 	}
 	return admin.ForkProof{Author: author, Proof: []byte("proof")}, f.err
+}
+
+// Export writes some pieces, then fails with err if that is set.
+func (f *fakeNode) Export(_ context.Context, w io.Writer) error {
+	for range exportPieces {
+		if _, err := io.WriteString(w, "piece"); err != nil {
+			return err
+		}
+	}
+	return f.err
+}
+
+const exportPieces = 10000
+
+// TestExport: a file comes whole or with an error, never cut short in silence.
+func TestExport(t *testing.T) {
+	n, dir := newFakeNode(), t.TempDir()
+	s, err := admin.Serve(t.Context(), dir, n, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var b strings.Builder
+	if err := admin.NewClient(dir).Export(t.Context(), &b); err != nil || b.Len() != exportPieces*len("piece") {
+		t.Errorf("Export() = %d bytes, %v", b.Len(), err)
+	}
+	n.err = errors.New("disk")
+	if err := admin.NewClient(dir).Export(t.Context(), io.Discard); err == nil {
+		t.Error("an export that failed on the way gave no error")
+	}
+	if err := admin.NewClient(t.TempDir()).Export(t.Context(), io.Discard); !errors.Is(err, admin.ErrNotRunning) {
+		t.Errorf("Export without a node = %v, want ErrNotRunning", err)
+	}
 }
 
 func TestForked(t *testing.T) {

@@ -187,6 +187,7 @@ func handler(n Node) http.Handler {
 		return n.Op(r.Context(), id)
 	})
 	archiveRoutes(n, get)
+	mux.HandleFunc("GET "+exportPath, exportHandler(n))
 	get("/v0/invite-site", func(r *http.Request) (any, error) {
 		issuer, err := checkIssuer(r.URL.Query().Get("issuer"))
 		if err != nil {
