@@ -149,6 +149,9 @@ func TestRevokedNodeLearnsWhy(t *testing.T) {
 	if a, _ := sites[1].backend.graph.Roster().Author(sites[1].self); a == nil || a.Revoked == nil || *a.Revoked != of.ID() {
 		t.Errorf("Author(self) = %+v, want it revoked by %v", a, of.ID())
 	}
+	if sites[1].backend.considered != 0 {
+		t.Error("the revoked node carries its revocation itself")
+	}
 	if n := sites[1].backend.graph.Len(); n != 13 {
 		t.Errorf("the revoked node holds %d ops, want all its 13", n)
 	}
@@ -167,10 +170,11 @@ func TestKeepHeadsPast(t *testing.T) {
 	sites[1].put(t, "own", "v") // which the other never sees
 	head := sites[0].put(t, "head", "v")
 	later := sites[0].put(t, "later", "v")
-	sites[0].carry(t, revoke(m, 1, head))
+	sites[0].carry(t, revoke(m, 2, head))
+	sites[1].carry(t, revoke(m, 0, m.Founding.ID())) // nothing but the lane joins the two
 	connect(t, sites[0], sites[1])
 	eventually(t, "the keep head arrived", func() bool { return sites[1].holds(head) })
-	eventually(t, "and the revocation", func() bool { return errors.Is(sites[1].standing(sites[1].self), identity.ErrRevoked) })
+	eventually(t, "and the revocation", func() bool { return errors.Is(sites[1].standing(m.Author(2)), identity.ErrRevoked) })
 	if sites[1].holds(later) {
 		t.Error("an op after the keep head passed the lane")
 	}

@@ -53,11 +53,18 @@ func (s *laneSession) answerList(d *desk, q *question, of *map[short]*identity.S
 }
 
 func (s *laneSession) answerGive(d *desk, q *question, of map[short]*identity.Statement) error {
+	revocation, by := d.revocation(s.key)
 	var all []given
 	for _, name := range q.shorts {
-		if statement := of[name]; statement != nil {
-			all = append(all, given{statement.Encoded(), d.carrier(statement)})
+		statement := of[name]
+		if statement == nil {
+			continue
 		}
+		carrier := d.carrier(statement)
+		if revocation != nil && statement.ID() == *revocation {
+			carrier = by
+		}
+		all = append(all, given{statement.Encoded(), carrier})
 	}
 	s.n.metrics.statements.WithLabelValues("given").Add(float64(len(all)))
 	return s.frames.write(encodeGiven(all))
@@ -67,9 +74,10 @@ func (s *laneSession) answerGive(d *desk, q *question, of map[short]*identity.St
 // their past, as far as the budgets go.
 func (s *laneSession) answerPast(ctx context.Context, d *desk, q *question) error {
 	g := s.n.backend.Graph()
+	_, by := d.revocation(s.key)
 	var wanted []*dag.Op
 	for _, id := range q.wanted {
-		if op, ok := g.Get(id); ok && d.past[id] {
+		if op, ok := g.Get(id); ok && (d.past[id] || by != nil && id == *by) {
 			wanted = append(wanted, op)
 		}
 	}

@@ -14,7 +14,8 @@ import (
 // taken is a statement that the peer gave, its signature good.
 type taken struct {
 	*identity.Statement
-	carrier *dag.ID
+	carrier *dag.ID // of what is known by its carrier only
+	ruinous bool    // to carry it would end this node's own chain
 }
 
 // ask asks the peer for the statements that this node lacks and that would
@@ -25,6 +26,7 @@ func (s *laneSession) ask(ctx context.Context) error {
 		return err
 	}
 	useful := s.sift(all)
+	s.markRuinous(useful)
 	err = s.askPast(ctx, s.missing(useful))
 	s.consider(ctx, useful) // what is whole does not wait for the past of others
 	if err != nil {
@@ -100,7 +102,7 @@ func (s *laneSession) check(g given, names []short, salt *laneSalt) (taken, erro
 	case !statement.VerifySignature():
 		return taken{}, fmt.Errorf("%w: the statement's signature does not verify", ErrMalformed)
 	}
-	return taken{statement, g.carrier}, nil
+	return taken{Statement: statement, carrier: g.carrier}, nil
 }
 
 // sift returns the statements that would stand here once they are carried,
@@ -179,7 +181,7 @@ func (s *laneSession) missing(useful []taken) []dag.ID {
 		for _, head := range t.KeepHeads() {
 			want(head)
 		}
-		if t.carrier != nil && countsByCarrier(t.Statement) {
+		if t.carrier != nil && t.byCarrier() {
 			want(*t.carrier)
 		}
 	}
@@ -188,9 +190,35 @@ func (s *laneSession) missing(useful []taken) []dag.ID {
 	return ids[:min(len(ids), maxWanted)]
 }
 
-// countsByCarrier reports whether only certain authors' ops carry the statement.
-func countsByCarrier(s *identity.Statement) bool {
-	return s.Kind() == identity.KindRedeem || s.Kind() == identity.KindRotate
+// byCarrier reports whether the statement must be delivered with an op that
+// carries it: a redeem and a rotate count by who does.
+func (t *taken) byCarrier() bool {
+	return t.Kind() == identity.KindRedeem || t.Kind() == identity.KindRotate || t.ruinous
+}
+
+// markRuinous finds the statements that revoke this node. In an op of its own it
+// would have them in its past for ever: if its chain is forked, too, not even
+// its old key could then name a new one after it was readmitted. So it takes
+// the op by which a peer has them, unless the peer names none.
+func (s *laneSession) markRuinous(useful []taken) {
+	roster := s.n.backend.Graph().Roster()
+	if roster.Standing(s.n.self).Err() != nil {
+		return
+	}
+	rest := slices.Clone(useful)
+	for len(rest) > 0 {
+		a, ok := roster.With(s.carried(roster, rest)...).Author(s.n.self)
+		if !ok || a.Revoked == nil {
+			return
+		}
+		of := func(t taken) bool { return t.ID() == *a.Revoked }
+		i := slices.IndexFunc(useful, of)
+		if i < 0 {
+			return
+		}
+		useful[i].ruinous = useful[i].carrier != nil
+		rest = slices.DeleteFunc(rest, of)
+	}
 }
 
 // consider gives the backend what it can carry by now. That it may not is no
@@ -200,7 +228,7 @@ func (s *laneSession) consider(ctx context.Context, useful []taken) {
 	var whole []*identity.Statement
 	for _, t := range useful {
 		lacks := func(id [32]byte) bool { _, ok := g.Get(id); return !ok }
-		if !countsByCarrier(t.Statement) && !slices.ContainsFunc(t.KeepHeads(), lacks) {
+		if !t.byCarrier() && !slices.ContainsFunc(t.KeepHeads(), lacks) {
 			whole = append(whole, t.Statement)
 		}
 	}

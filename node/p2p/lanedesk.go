@@ -102,6 +102,21 @@ func (d *desk) carrier(s *identity.Statement) *dag.ID {
 	return nil
 }
 
+// revocation returns what revokes a node, and the op that carries that; nil if
+// nothing does. It is for the node itself: see [laneSession.ruinous].
+func (d *desk) revocation(node identity.PublicKey) (id *identity.StatementID, carrier *dag.ID) {
+	a, ok := d.roster.Author(node)
+	if !ok || a.Revoked == nil {
+		return nil, nil
+	}
+	carriers := d.roster.Carriers(*a.Revoked)
+	if len(carriers) == 0 {
+		return nil, nil
+	}
+	op := dag.ID(carriers[0].Op)
+	return a.Revoked, &op
+}
+
 // shorts returns the salted names of the offered statements, ascending, and whose they are.
 func (d *desk) shorts(salt *laneSalt) ([]short, map[short]*identity.Statement) {
 	of := make(map[short]*identity.Statement, len(d.offered))

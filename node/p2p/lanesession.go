@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/causeway-sync/causeway/dag/reconcile"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // laneSession is one session of the statement lane, on one stream. One side
@@ -17,12 +18,14 @@ type laneSession struct {
 	l      *lanes
 	n      *Network
 	peer   peer.ID
+	key    identity.PublicKey // the peer's
 	stream network.Stream
 	frames *framer
 }
 
 func newLaneSession(l *lanes, p peer.ID, s network.Stream) *laneSession {
-	return &laneSession{l: l, n: l.n, peer: p, stream: s, frames: newFramer(s, maxLaneFrame, l.n.timing.Stall)}
+	key, _ := NodeKey(p) // a peer ID without one passes no gate
+	return &laneSession{l: l, n: l.n, peer: p, key: key, stream: s, frames: newFramer(s, maxLaneFrame, l.n.timing.Stall)}
 }
 
 // run runs the session's steps, ends the stream, and blames the peer for what
