@@ -59,7 +59,7 @@ Exit codes: 0 sound, 1 damaged or not to be checked, 2 wrong command line.`,
 func writeReport(w io.Writer, r *verify.Report) {
 	fmt.Fprintf(w, "verdict\t%s\n", r.Verdict)
 	for _, f := range r.Findings {
-		fmt.Fprintf(w, "found\t%s: %s: %s\n", f.Step, printable(f.Where), printable(f.What))
+		fmt.Fprintf(w, "found\t%s: %s: %s\n", f.Step, printable(f.Where), oneLine(errors.New(f.What)))
 	}
 	if len(r.Skipped) > 0 {
 		fmt.Fprintf(w, "not reached\t%s\n", join(r.Skipped))

@@ -49,10 +49,17 @@ func (o *Offline) Unsealed() (author identity.PublicKey, transactions []dag.Tran
 	for _, u := range o.p.unsealed {
 		transactions = append(transactions, o.p.view.Transaction(u.change, o.p.unsealed[0].change.Number))
 	}
-	if o.p.tip != nil {
-		author = o.p.tip.Author()
-	}
+	author, _ = o.Key()
 	return author, transactions
+}
+
+// Key returns the key that the log says is the node's, and whether it says so:
+// before the node's first operation it does not.
+func (o *Offline) Key() (key identity.PublicKey, ok bool) {
+	if o.p.named == nil {
+		return identity.PublicKey{}, false
+	}
+	return *o.p.named, true
 }
 
 // Fetch returns an operation's block and body, see [Pipeline.Fetch]. One that is

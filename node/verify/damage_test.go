@@ -394,6 +394,15 @@ func TestKeyFile(t *testing.T) {
 	if got := run(t, dir, verify.Options{}); got.Verdict != verify.Damaged || got.Findings[0].Where != "node.key" {
 		t.Errorf("a key that is none: %+v", got)
 	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := identity.WriteKeyFile(file, identity.NewKeyFromSeed([32]byte{2}), "", nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, dir, verify.Options{}); got.Verdict != verify.Damaged || !strings.Contains(got.Findings[0].What, "another key") {
+		t.Errorf("another key than the log's: %+v", got)
+	}
 	operator := filepath.Join(dir, "operator.key")
 	if err := identity.WriteKeyFile(operator, identity.NewKeyFromSeed([32]byte{1}), "", []byte("passphrase")); err != nil {
 		t.Fatal(err)
@@ -404,7 +413,7 @@ func TestKeyFile(t *testing.T) {
 	if err := os.Chmod(operator, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if got := run(t, dir, verify.Options{}); len(got.Findings) != 2 || got.Findings[1].Where != "operator.key" {
+	if got := run(t, dir, verify.Options{}); len(got.Findings) != 2 || got.Findings[0].Where != "operator.key" {
 		t.Errorf("an operator's key that others may read: %+v", got)
 	}
 	if err := os.RemoveAll(filepath.Join(dir, "store")); err != nil {

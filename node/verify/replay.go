@@ -31,6 +31,11 @@ func (c *check) replay() (*replayed, error) {
 	case err != nil:
 		return nil, c.damage(StepReplay, err)
 	}
+	if key, ok := offline.Key(); ok && len(c.held) > 0 && !slices.Contains(c.held, key) {
+		if err := c.found(StepReplay, nodeKeyFile, "it is another key than the log's, "+key.String()); err != nil {
+			return nil, err
+		}
+	}
 	c.report.Revision = offline.View().Revision()
 	c.report.Forks = len(offline.Graph().Forks())
 	return &replayed{Offline: offline, mesh: *mesh}, nil

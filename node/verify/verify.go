@@ -123,6 +123,7 @@ type check struct {
 	options Options
 	report  *Report
 	store   *leveldb.Store
+	held    []identity.PublicKey // the node's key, and the one that is to be
 }
 
 // run takes the steps as far as damage lets it, and returns how many it took.
@@ -206,8 +207,10 @@ func (c *check) keys() error {
 		return fmt.Errorf("verify: %s is not a directory", c.dir)
 	}
 	for _, name := range []string{nodeKeyFile, nextKeyFile, operatorKeyFile} {
-		_, err := identity.ReadKeyFile(filepath.Join(c.dir, name), nil)
+		k, err := identity.ReadKeyFile(filepath.Join(c.dir, name), nil)
 		switch {
+		case err == nil && name != operatorKeyFile:
+			c.held = append(c.held, k.Public())
 		case err == nil, errors.Is(err, fs.ErrNotExist):
 		case errors.Is(err, identity.ErrPassphraseNeeded) && name == operatorKeyFile:
 		case errors.Is(err, identity.ErrPermissions), errors.Is(err, identity.ErrKeyFile),
