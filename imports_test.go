@@ -42,6 +42,8 @@ var graph = map[string][]string{
 
 	"etcdgw/etcdsnap": {},
 
+	"etcdgw/kube/profile": {"identity"},
+
 	"etcdgw/v3lockpb":     {},
 	"etcdgw/v3electionpb": {},
 	"etcdgw":              {"etcdgw/auth", "etcdgw/etcdsnap", "etcdgw/mvcc", "etcdgw/v3electionpb", "etcdgw/v3lockpb", "dag"},
