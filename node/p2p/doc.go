@@ -1,11 +1,12 @@
 // Package p2p connects a node to the other nodes of its mesh: it spreads new
 // operations by gossip, finds and repairs differences by synchronisation,
-// enrols newcomers by ticket, and keeps account of who misbehaves. Its
-// protocols are fixed by docs/p2p.md.
+// exchanges statements with nodes that may not synchronise, enrols newcomers by
+// ticket, and keeps account of who misbehaves. Its protocols are fixed by docs/p2p.md.
 //
 // The package guarantees that nothing a peer sends changes this node but
-// through [Backend.Admit] (operations that verified) and [Backend.Carry] (the
-// statements of a ticket that was redeemed); that every length is checked
+// through [Backend.Admit] (operations that verified), [Backend.Consider]
+// (statements that stand) and [Backend.Carry] (those of a ticket that was
+// redeemed); that every length is checked
 // before memory is taken for it; that every queue is bounded; and that work
 // for one peer runs apart from work for another, so that a bad peer costs a
 // good one no more than its share of the machine. Lost gossip is not repaired

@@ -295,9 +295,24 @@ var errPastAsked = errors.New("the site asked for the past")
 
 // revokedLiar makes a site where author 1 is revoked, and a liar with that key.
 func revokedLiar(t *testing.T, m *dagtest.Mesh) (*site, *liar) {
-	victim := openSite(t, siteConfig{mesh: m.Founding.ID(), key: m.Node(0), ops: m.Enrolled})
+	t.Helper()
+	timing := fast
+	timing.LaneMin, timing.LaneMax = time.Hour, time.Hour // it opens a lane itself but once
+	victim := openSite(t, siteConfig{mesh: m.Founding.ID(), key: m.Node(0), ops: m.Enrolled, timing: timing})
 	victim.carry(t, revoke(m, 1, m.Founding.ID()))
-	return victim, newLiar(t, m.Node(1), victim)
+	l := newLiar(t, m.Node(1), victim)
+	eventually(t, "the site tried the liar's lane", func() bool { return victim.count(t, "causeway_p2p_lanes_total", "out") > 0 })
+	victim.idle(t, l)
+	return victim, l
+}
+
+// idle waits until the site has no lane with the liar open.
+func (s *site) idle(t *testing.T, l *liar) {
+	t.Helper()
+	eventually(t, "the site has no lane open", func() bool {
+		st, _ := s.peers.get(l.ID())
+		return !st.lane.busyIn && !st.lane.busyOut
+	})
 }
 
 func TestLaneIgnoresJunk(t *testing.T) {
@@ -324,13 +339,8 @@ func TestLaneIgnoresJunk(t *testing.T) {
 	give := func(name short) given { return given{statement: of[name].Encoded()} }
 	ops := victim.backend.graph.Len()
 	for i, want := range []int{maxTaken, 50, 0} {
-		var asked int
-		var err error
-		eventually(t, "the site is not busy", func() bool {
-			asked, err = l.offer(l.lane(encodeHello(nil), done), give, names)
-			code, _ := resetCode(err)
-			return code != codeBusy
-		})
+		victim.idle(t, l)
+		asked, err := l.offer(l.lane(encodeHello(nil), done), give, names)
 		if err != nil || asked != want {
 			t.Errorf("session %d: the site asked for %d statements, %v, want %d", i, asked, err, want)
 		}
@@ -371,15 +381,10 @@ func TestLaneLies(t *testing.T) {
 			m := dagtest.New(t, 3)
 			victim, l := revokedLiar(t, m)
 			s := revoke(m, 2, m.Founding.ID())
-			for try := 0; try < 5 && victim.misbehaved(t, lie.reason) == 0; try++ {
-				// The site may be busy with a lane that it opens itself.
-				f := l.lane(append(lie.frames, done)...)
-				if lie.forge != nil {
-					_, _ = l.offer(f, func(short) given { return lie.forge(m, s) },
-						func(salt *laneSalt) []short { return []short{salt.short(s.ID())} })
-				}
-				_, _ = io.ReadAll(f.s)
-				time.Sleep(fast.LaneMin / 2)
+			f := l.lane(append(lie.frames, done)...)
+			if lie.forge != nil {
+				_, _ = l.offer(f, func(short) given { return lie.forge(m, s) },
+					func(salt *laneSalt) []short { return []short{salt.short(s.ID())} })
 			}
 			eventually(t, "the lie is named", func() bool { return victim.misbehaved(t, lie.reason) > 0 })
 			eventually(t, "the liar is banned", func() bool { _, is := victim.standings.banned(l.ID()); return is })
@@ -416,13 +421,12 @@ func TestLaneStoreBudget(t *testing.T) {
 		flood = append(flood, own.ops[id])
 	}
 	bait := revoke(m, 2, dag.ID{1}) // its keep head exists nowhere
-	var f *framer
-	eventually(t, "the site asks for the past", func() bool {
-		f = l.lane(encodeHello(nil), done)
-		_, err := l.offer(f, func(short) given { return given{statement: bait.Encoded()} },
-			func(salt *laneSalt) []short { return []short{salt.short(bait.ID())} })
-		return errors.Is(err, errPastAsked)
-	})
+	f := l.lane(encodeHello(nil), done)
+	_, err := l.offer(f, func(short) given { return given{statement: bait.Encoded()} },
+		func(salt *laneSalt) []short { return []short{salt.short(bait.ID())} })
+	if !errors.Is(err, errPastAsked) {
+		t.Fatalf("the site takes the bait: %v, want %v", err, errPastAsked)
+	}
 	for _, s := range flood {
 		frame := append(laneOpsHead(moreFrames), s.Block()...)
 		if f.write(append(frame, s.Body()...)) != nil {
@@ -450,12 +454,10 @@ func TestLaneServesPastOfKeepHeadsOnly(t *testing.T) {
 	m := dagtest.New(t, 2)
 	victim, l := revokedLiar(t, m)
 	secret := victim.put(t, "k", "secret")
-	var p []byte
-	eventually(t, "the site answers", func() (ok bool) {
-		var err error
-		p, err = l.lane(encodeHello(nil), (&question{kind: lanePast, wanted: []dag.ID{secret}}).encode()).read()
-		return err == nil
-	})
+	p, err := l.lane(encodeHello(nil), (&question{kind: lanePast, wanted: []dag.ID{secret}}).encode()).read()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if ops, more, err := decodeLaneOps(p); err != nil || more != moreNone || len(ops) != 0 {
 		t.Errorf("the site answered with %d ops, %d, %v, want none", len(ops), more, err)
 	}
