@@ -166,7 +166,7 @@ func placedByName(old, new *node) bool {
 		events = append(events, o)
 	}
 	i := 0
-	for _, key := range arrange(events, oneAfterOther{}) {
+	for _, key := range arrange(events, nil, oneAfterOther{}) {
 		if new.find(key) < 0 {
 			continue
 		}

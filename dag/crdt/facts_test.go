@@ -19,15 +19,18 @@ type fact struct {
 	saw  []int // the assignments that made the record around it, as its author saw them
 }
 
+// An order is what a write said of the order of a container's children.
+type order struct {
+	path []step
+	orderEvent
+}
+
 type facts struct {
 	*reference
 	schema *Schema
 	all    []fact
 	places map[string][]int // of all, by path
-	order  []struct {
-		path []step
-		orderEvent
-	}
+	order  []order
 }
 
 func (f *facts) begin(w int, doc *node) { f.set(w, nil, doc, nil) }
@@ -147,8 +150,11 @@ func (f *facts) children(path []step, ids []int, k kind, p past) []kid {
 		return kids
 	}
 	var events []orderEvent
+	within := func(saw []int) bool {
+		return len(saw) == 0 || slices.ContainsFunc(saw, func(o int) bool { return f.live(o, p) })
+	}
 	for _, id := range f.at(path, p) {
-		if x := &f.all[id]; x.n != nil && x.n.kind == k {
+		if x := &f.all[id]; x.n != nil && x.n.kind == k && (f.live(id, p) || !c.p.isRecord() && within(x.saw)) {
 			events = append(events, (&event{write: x.w, n: x.n}).ordered())
 		}
 	}
@@ -255,10 +261,7 @@ func (f *facts) inside(w int, p past, path []step, edits []edit, protected []str
 	shown := f.children(path, ids, k, p)
 	place := func(o orderEvent) {
 		o.write, o.kind = w, k
-		f.order = append(f.order, struct {
-			path []step
-			orderEvent
-		}{path, o})
+		f.order = append(f.order, order{path, o})
 	}
 	at := func(key string) []step { return append(slices.Clone(path), step{k, key}) }
 	if k == sequence {

@@ -67,7 +67,7 @@ func (m *mesh) some(d drawer, set func(int) bool) []int {
 // to everything (forked ones among them), and by liars.
 func drawMesh(d drawer, co corpus, liars bool) *mesh {
 	m := &mesh{co: co}
-	for i := range rapid.IntRange(2, 9).Draw(d.t, "writes") {
+	for i := range rapid.IntRange(2, 10).Draw(d.t, "writes") {
 		w := meshWrite{past: make(past)}
 		depth := uint64(0)
 		see := func(j int) {
@@ -127,8 +127,8 @@ func (m *mesh) draw(d drawer, w *meshWrite, r *Result, liars bool) {
 		w.Kind = pick(d, []WriteKind{DeleteFinal, DeleteObserved})
 		return
 	}
-	if liars && d.chance(8) {
-		w.Kind, w.Patch = Patched, m.lie(d)
+	if liars && d.chance(12) {
+		w.Kind, w.Patch = Patched, m.lie(d, r.Tree)
 		return
 	}
 	if r.Tree == nil {
@@ -158,12 +158,21 @@ func (m *mesh) draw(d drawer, w *meshWrite, r *Result, liars bool) {
 	}
 }
 
-// lie draws a patch between any two values, perhaps with an edit spoilt.
-func (m *mesh) lie(d drawer) *Patch {
+// lie draws a patch that no honest author writes: between values that nobody
+// has, with bits turned over, or with places, names and orders that are not there.
+func (m *mesh) lie(d drawer, seen *Tree) *Patch {
 	var p *Patch
 	for ok := false; !ok; {
-		old := Parse(d.document(m.co), m.co.schema)
+		old := seen
+		if seen == nil || seen.Opaque() || d.chance(30) {
+			old = Parse(d.document(m.co), m.co.schema)
+		}
 		p, ok = Diff(old, Parse(d.changed(old, m.co), m.co.schema))
+	}
+	if d.chance(70) {
+		if q, err := DecodePatch(newPatch(d.distort(p.edits)).encoding); err == nil {
+			return q
+		}
 	}
 	b := bytes.Clone(p.encoding)
 	for range d.n(2) {
@@ -173,6 +182,50 @@ func (m *mesh) lie(d drawer) *Patch {
 		return q
 	}
 	return p
+}
+
+// distort draws edits like those given, with other places and names.
+func (d drawer) distort(edits []edit) []edit {
+	names := []string{"a", "c", "l", "m", "mm", "f", "g", "u", "ghost", "1", "2", "4", "12"}
+	for _, e := range edits {
+		names = append(names, e.key)
+	}
+	edits = slices.Clone(edits)
+	for i := range edits {
+		e := &edits[i]
+		e.edits = d.distort(e.edits)
+		switch {
+		case e.op < opReorder && d.chance(15):
+			e.key = pick(d, names)
+		case (e.op == opSet || e.op == opPlace) && d.chance(60):
+			e.op, e.after, e.front = opPlace, pick(d, names), d.chance(20)
+		case e.op == opSet && d.chance(10):
+			*e = edit{op: opInside, key: e.key, edits: []edit{{op: opSet, key: pick(d, names), value: e.value}}}
+		case e.op == opReorder:
+			for range 1 + d.n(2) {
+				e.keys = slices.Insert(slices.Clone(e.keys), d.n(len(e.keys)), pick(d, append(names, e.keys...)))
+			}
+			if n := d.n(len(e.keys) - 1); d.chance(50) {
+				e.keys = slices.Delete(e.keys, n, n+1)
+			}
+		case e.op > opReorder && d.chance(20):
+			e.index = d.n(4)
+		}
+	}
+	slices.SortStableFunc(edits, func(a, b edit) int {
+		switch {
+		case a.op > opReorder || b.op > opReorder:
+			return a.index - b.index
+		case a.op != b.op && (a.op == opReorder || b.op == opReorder):
+			return int(a.op) - int(b.op)
+		case a.key < b.key:
+			return -1
+		case a.key > b.key:
+			return 1
+		}
+		return 0
+	})
+	return edits
 }
 
 // show is the value of a result, with what tells absence from an empty value.

@@ -52,11 +52,17 @@ type gapName struct {
 	how ordering
 }
 
+// everybody is the write of places that all authors knew of.
+const everybody = -1
+
 // arrange returns the children's names in order; a name may be there of which
-// no child is left. It is a pure function of the set of events, and sorts them.
-func arrange(events []orderEvent, c causality) []string {
+// no child is left. It is a pure function of the set of events, which it sorts,
+// and of the names of the visible children: one that no event places is in
+// front, known to everybody.
+func arrange(events []orderEvent, visible []string, c causality) []string {
 	slices.SortStableFunc(events, func(a, b orderEvent) int { return c.compare(a.write, b.write) })
 	o := orderer{c: c, nodes: make(map[string]*orderNode)}
+	o.placeRest(events, visible)
 	var whole *orderEvent // the greatest reorder
 	for i := range events {
 		if events[i].how == reorder {
@@ -78,6 +84,23 @@ func arrange(events []orderEvent, c causality) []string {
 	return names
 }
 
+// placeRest puts those of visible in front that no event places.
+func (o *orderer) placeRest(events []orderEvent, visible []string) {
+	placed := make(map[string]bool, len(visible))
+	for i := range events {
+		if events[i].how != reorder {
+			for _, key := range events[i].keys {
+				placed[key] = true
+			}
+		}
+	}
+	for _, key := range visible {
+		if !placed[key] {
+			o.insert(&o.head.right, &orderNode{key: key, write: everybody, byName: true})
+		}
+	}
+}
+
 // reordered puts places in the order of e: those that its author knew of as
 // the places of the children named, each followed by the places that follow
 // it and are none of these.
@@ -89,7 +112,7 @@ func (o *orderer) reordered(walk []*orderNode, e *orderEvent) []*orderNode {
 	latest := func(n, m *orderNode) bool { return m == nil || n.write == m.write || o.c.compare(n.write, m.write) > 0 }
 	for _, n := range walk {
 		m, ok := named[n.key]
-		if ok && (n.write == e.write || o.c.before(n.write, e.write)) && latest(n, m) {
+		if ok && (n.write == everybody || n.write == e.write || o.c.before(n.write, e.write)) && latest(n, m) {
 			named[n.key] = n
 		}
 	}
@@ -118,7 +141,7 @@ func (o *orderer) sees(e *orderEvent, n *orderNode) bool {
 	if n.write == e.write {
 		return e.how == run && !n.byName
 	}
-	return o.c.before(n.write, e.write)
+	return n.write == everybody || o.c.before(n.write, e.write)
 }
 
 // place puts the keys of e into the tree.
@@ -127,10 +150,8 @@ func (o *orderer) place(e *orderEvent) {
 		o.write, o.gaps = e.write, make(map[gapName]*[]*orderNode)
 	}
 	at := &o.head
-	if !e.front {
-		if at = o.nodes[e.after]; at == nil {
-			return
-		}
+	if n := o.nodes[e.after]; n != nil && !e.front {
+		at = n
 	}
 	siblings := o.gaps[gapName{at, e.how}]
 	if siblings == nil {
@@ -232,7 +253,8 @@ func (o *orderer) walk() []*orderNode {
 // event of its own: a child placed after one that is neither visible to its
 // author nor new is placed by name. Names are the visible ones, ascending. A
 // child that follows another new one comes after it; in a circle, the one that
-// closes it is placed in front.
+// closes it is placed in front. A reorder names all visible children: those it
+// leaves out come last, by name.
 func newPlaces(events []orderEvent, names []string) []orderEvent {
 	which := make(map[string]int, len(events))
 	for i := range events {
@@ -242,6 +264,10 @@ func newPlaces(events []orderEvent, names []string) []orderEvent {
 	}
 	for i := range events {
 		e := &events[i]
+		if e.how == reorder {
+			e.keys = complete(e.keys, names)
+			continue
+		}
 		if _, fresh := which[e.after]; e.how == run && !e.front && !fresh {
 			if _, visible := slices.BinarySearch(names, e.after); !visible {
 				e.how = each
@@ -279,4 +305,19 @@ func newPlaces(events []orderEvent, names []string) []orderEvent {
 		wait = wait[:0]
 	}
 	return out
+}
+
+// complete appends those of names that keys lacks.
+func complete(keys, names []string) []string {
+	named := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		named[key] = true
+	}
+	keys = slices.Clip(keys)
+	for _, key := range names {
+		if !named[key] {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }

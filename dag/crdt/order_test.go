@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// baseWrite is the write that all others saw.
-const baseWrite = -1
+// first is the write that all others saw.
+const first = -2
 
 // tens is a causality in which writes 0…9 are one chain, 10…19 another,
 // and so on, which saw nothing of each other.
@@ -21,7 +21,7 @@ func (tens) compare(a, b int) int { return a%10*100 + a/10 - (b%10*100 + b/10) }
 // TestRunsDoNotInterleave: what each site writes at one place, forwards or
 // backwards, in one write or in many, stays together.
 func TestRunsDoNotInterleave(t *testing.T) {
-	base := orderEvent{write: baseWrite, front: true, keys: []string{"<", ">"}}
+	base := orderEvent{write: first, front: true, keys: []string{"<", ">"}}
 	forwards := func(site int, keys string) (events []orderEvent) {
 		after := "<"
 		for i := range len(keys) {
@@ -43,7 +43,7 @@ func TestRunsDoNotInterleave(t *testing.T) {
 	for i, a := range ways {
 		for j, b := range ways {
 			events := append(append([]orderEvent{base}, a(1, "abc")...), b(2, "xyz")...)
-			got := strings.Join(arrange(events, withBase{tens{}}), "")
+			got := strings.Join(arrange(events, nil, withBase{tens{}}), "")
 			if !strings.Contains(got, "abc") || !strings.Contains(got, "xyz") || got[0] != '<' || got[len(got)-1] != '>' {
 				t.Errorf("ways %d and %d: %s", i, j, got)
 			}
@@ -55,10 +55,10 @@ func TestRunsDoNotInterleave(t *testing.T) {
 type withBase struct{ tens }
 
 func (c withBase) before(a, b int) bool {
-	return a == baseWrite && b != a || a >= 0 && c.tens.before(a, b)
+	return a == first && b != a || a >= 0 && c.tens.before(a, b)
 }
 func (c withBase) compare(a, b int) int {
-	if a == baseWrite || b == baseWrite {
+	if a == first || b == first {
 		return a - b
 	}
 	return c.tens.compare(a, b)
@@ -69,7 +69,7 @@ func (c withBase) compare(a, b int) int {
 func TestOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := newDrawer(t)
-		events := []orderEvent{{write: baseWrite, front: true, keys: []string{"a", "b", "c"}}}
+		events := []orderEvent{{write: first, front: true, keys: []string{"a", "b", "c"}}}
 		seen := map[int][]string{}
 		for site := range 3 {
 			list := []string{"a", "b", "c"}
@@ -85,9 +85,9 @@ func TestOrder(t *testing.T) {
 			}
 			seen[site] = list
 		}
-		want := arrange(slices.Clone(events), withBase{tens{}})
+		want := arrange(slices.Clone(events), nil, withBase{tens{}})
 		d.r.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
-		if got := arrange(events, withBase{tens{}}); !slices.Equal(got, want) {
+		if got := arrange(events, nil, withBase{tens{}}); !slices.Equal(got, want) {
 			t.Fatalf("in another order: %q, want %q", got, want)
 		}
 		for site, list := range seen {

@@ -222,10 +222,7 @@ func (st *state) latest(h *chainEvents, v view) *event {
 // survives reports whether what encloses e is still there: a life of the
 // record that the author of e saw, and no later assignment of a collection.
 func (st *state) survives(e *event, c context) bool {
-	if len(e.through) > 0 && !slices.ContainsFunc(e.through, func(t *event) bool { return t.live == st.query }) {
-		return false
-	}
-	return !slices.ContainsFunc(c.clears, func(d *event) bool { return st.l.before(e.write, d.write) })
+	return st.within(e.through) && !slices.ContainsFunc(c.clears, func(d *event) bool { return st.l.before(e.write, d.write) })
 }
 
 // A shown is what a slot shows in a view: nothing, a leaf, or a container made
@@ -319,12 +316,12 @@ func (st *state) children(sl *slot, s *shown, c context, v view) []kid {
 			kids = append(kids, kid{name.key, n})
 		}
 	}
-	if known == len(kids) && len(s.live) == 1 && len(sl.order) == 0 {
+	if known == len(kids) && len(s.live) == 1 && len(sl.order) == 0 && (len(sl.sets) == 1 || c.p.isRecord()) {
 		return kids
 	}
 	switch {
 	case c.p.inner().json || s.kind != mapping:
-		return st.arrange(sl, s.kind, kids, v)
+		return st.arrange(sl, s.kind, kids, c, v)
 	case c.p.isRecord():
 		slices.SortFunc(kids, func(a, b kid) int { return compareFields(a.key, b.key) })
 	default:
@@ -343,7 +340,11 @@ func (st *state) ownChildren(sl *slot, s *shown, c context, v view) []kid {
 			name.key = elementID(e.write, i)
 		}
 		n := e.n.kids[i].n
-		if k := sl.kids[name]; k != nil {
+		k := sl.kids[name]
+		if k == nil && n.kind != leaf && len(sl.sets) > 1 {
+			k = st.kid(sl, c, name) // others may have placed things in there
+		}
+		if k != nil {
 			n = st.tree(k, st.childContext(c, name, s.last, s.live), v)
 		}
 		if n != nil {
@@ -369,40 +370,43 @@ func (e *event) has(key string) bool {
 	return e.n.find(key) >= 0
 }
 
-// arrange puts children in their order. A child without a place comes last.
-func (st *state) arrange(sl *slot, k kind, kids []kid, v view) []kid {
+// arrange puts children in their order. What a record was set to in a life that
+// has ended does not count; in a collection, what is deleted has its place still.
+func (st *state) arrange(sl *slot, k kind, kids []kid, c context, v view) []kid {
 	var events []orderEvent
+	record := c.p.isRecord()
 	for _, e := range sl.sets {
-		if e.n.kind == k && len(e.n.kids) > 0 && st.l.has(v, e.write) {
+		if e.n.kind == k && len(e.n.kids) > 0 && st.l.has(v, e.write) && (e.live == st.query || !record && st.within(e.through)) {
 			events = append(events, e.ordered())
 		}
 	}
-	for _, e := range sl.order {
-		if e.kind == k && st.l.has(v, e.write) {
-			events = append(events, e)
+	for _, o := range sl.order {
+		if o.kind == k && st.l.has(v, o.write) {
+			events = append(events, o)
 		}
 	}
 	return arrangeKids(events, kids, st.l)
 }
 
+// within reports whether one of the lives of a record is live; at the root there is none.
+func (st *state) within(through []*event) bool {
+	return len(through) == 0 || slices.ContainsFunc(through, func(t *event) bool { return t.live == st.query })
+}
+
 // arrangeKids returns kids in the order that the events make.
 func arrangeKids(events []orderEvent, kids []kid, c causality) []kid {
 	byName := make(map[string]int, len(kids))
+	visible := make([]string, len(kids))
 	for i := range kids {
 		byName[kids[i].key] = i
+		visible[i] = kids[i].key
 	}
 	out := make([]kid, 0, len(kids))
-	for _, name := range arrange(events, c) {
+	for _, name := range arrange(events, visible, c) {
 		if i, ok := byName[name]; ok {
 			out = append(out, kids[i])
-			delete(byName, name)
 		}
 	}
-	rest := len(out)
-	for _, i := range byName {
-		out = append(out, kids[i])
-	}
-	slices.SortFunc(out[rest:], func(a, b kid) int { return strings.Compare(a.key, b.key) })
 	return out
 }
 
