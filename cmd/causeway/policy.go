@@ -18,7 +18,7 @@ func newPolicy(std stdio) *cobra.Command {
 default) or lww for replicated ones, local for keys that never leave their
 node, owned for keys that only the nodes of one operator write. Among the rules
 whose pattern matches a key the greatest priority holds.`)
-	c.AddCommand(newPolicyList(std), newPolicySet(std), newPolicyUnset(std), newPolicyExplain(std))
+	c.AddCommand(newPolicyList(std), newPolicySet(std), newPolicyUnset(std), newPolicyExplain(std), newPolicyProfile(std))
 	return c
 }
 
