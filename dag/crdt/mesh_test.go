@@ -251,8 +251,19 @@ func TestConvergence(t *testing.T) {
 		if all++; r.Merged {
 			merged++
 		}
-		for range 3 {
-			h, _ := m.history(m.some(d, set))
+		for look := range 3 {
+			h := NewHistory()
+			var numbers []int
+			for _, i := range m.some(d, set) {
+				w := &m.writes[i]
+				h.Add(w.Write, func(n int) bool { return w.past[numbers[n]] })
+				numbers = append(numbers, i)
+				if look > 0 { // which changes nothing
+					h.Value()
+					h.Conflicts()
+					h.Blame()
+				}
+			}
 			if got := show(h.Value()); got != want {
 				t.Fatalf("in another order: %s\nwant %s\n%v", got, want, m)
 			}
