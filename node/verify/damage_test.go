@@ -113,7 +113,7 @@ func TestTruncatedJournal(t *testing.T) {
 		cuts = append(cuts, r.IntN(used))
 	}
 	for _, n := range cuts {
-		for _, zeros := range []int{0, len(whole) - n} { // the file ends there, or is zero from there on
+		for _, zeros := range []int{0, 9000} { // the file ends there, or is zero from there on
 			if err := os.WriteFile(logs[0], append(whole[:n:n], make([]byte, zeros)...), 0o600); err != nil {
 				t.Fatal(err)
 			}
