@@ -1,6 +1,7 @@
 package crdt
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -109,7 +110,9 @@ func (h *History) Conflicts() []Conflict {
 	gen.state.query++
 	rep := reporter{st: gen.state, v: v}
 	rep.slot(gen.state.root, gen.state.context(), nil, nil, false)
-	slices.SortStableFunc(rep.found, func(a, b Conflict) int { return slices.Compare(a.Path, b.Path) })
+	slices.SortFunc(rep.found, func(a, b Conflict) int {
+		return cmp.Or(slices.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind), a.Lost[0].Writer.Compare(b.Lost[0].Writer))
+	})
 	return append(out, rep.found...)
 }
 

@@ -163,7 +163,7 @@ func (f *facts) children(path []step, ids []int, k kind, p past) []kid {
 			events = append(events, o.orderEvent)
 		}
 	}
-	return arrangeKids(events, kids, f)
+	return arrangeKids(events, k, kids, f)
 }
 
 // node is what a place shows, nil for nothing.

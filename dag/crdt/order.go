@@ -28,6 +28,7 @@ type orderNode struct {
 	key         string
 	write       int
 	byName      bool
+	rank        int // among places that everybody knew of
 	left, right []*orderNode
 }
 
@@ -94,9 +95,9 @@ func (o *orderer) placeRest(events []orderEvent, visible []string) {
 			}
 		}
 	}
-	for _, key := range visible {
+	for i, key := range visible {
 		if !placed[key] {
-			o.insert(&o.head.right, &orderNode{key: key, write: everybody, byName: true})
+			o.insert(&o.head.right, &orderNode{key: key, write: everybody, byName: true, rank: i})
 		}
 	}
 }
@@ -213,6 +214,8 @@ func (o *orderer) compare(a, b *orderNode) int {
 			return -1
 		}
 		return 1
+	case a.byName && a.write == everybody && b.write == everybody:
+		return a.rank - b.rank
 	case a.byName:
 		if c := strings.Compare(a.key, b.key); c != 0 {
 			return c

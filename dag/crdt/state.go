@@ -55,6 +55,12 @@ func elementID(write, n int) string {
 	return string(binary.BigEndian.AppendUint32(b, uint32(n)))
 }
 
+// elementOf reads an elementID.
+func elementOf(id string) (write, n int) {
+	b := []byte(id)
+	return int(binary.BigEndian.Uint32(b)), int(binary.BigEndian.Uint32(b[4:]))
+}
+
 // A context is what the path to a slot says about its events.
 type context struct {
 	p       place
@@ -113,9 +119,7 @@ func (st *state) pull(k *slot, c context, name kidName, e *event) {
 	}
 	var n *node
 	if name.kind == sequence {
-		write := binary.BigEndian.Uint32([]byte(name.key))
-		i := binary.BigEndian.Uint32([]byte(name.key[4:]))
-		if int(write) == e.write && int(i) < len(e.n.kids) {
+		if write, i := elementOf(name.key); write == e.write && i < len(e.n.kids) {
 			n = e.n.kids[i].n
 		}
 	} else {
@@ -365,7 +369,8 @@ func (e *event) childKey(i int) string {
 // has reports whether the container of e holds a child of that name.
 func (e *event) has(key string) bool {
 	if e.n.kind == sequence {
-		return int(binary.BigEndian.Uint32([]byte(key))) == e.write && int(binary.BigEndian.Uint32([]byte(key[4:]))) < len(e.n.kids)
+		write, i := elementOf(key)
+		return write == e.write && i < len(e.n.kids)
 	}
 	return e.n.find(key) >= 0
 }
@@ -385,7 +390,7 @@ func (st *state) arrange(sl *slot, k kind, kids []kid, c context, v view) []kid 
 			events = append(events, o)
 		}
 	}
-	return arrangeKids(events, kids, st.l)
+	return arrangeKids(events, k, kids, st.l)
 }
 
 // within reports whether one of the lives of a record is live; at the root there is none.
@@ -394,7 +399,18 @@ func (st *state) within(through []*event) bool {
 }
 
 // arrangeKids returns kids in the order that the events make.
-func arrangeKids(events []orderEvent, kids []kid, c causality) []kid {
+func arrangeKids(events []orderEvent, k kind, kids []kid, c causality) []kid {
+	slices.SortFunc(kids, func(a, b kid) int {
+		if k == sequence { // numbers of writes are this node's own
+			v, i := elementOf(a.key)
+			w, j := elementOf(b.key)
+			if v != w {
+				return c.compare(v, w)
+			}
+			return i - j
+		}
+		return strings.Compare(a.key, b.key)
+	})
 	byName := make(map[string]int, len(kids))
 	visible := make([]string, len(kids))
 	for i := range kids {
