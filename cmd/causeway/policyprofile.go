@@ -66,7 +66,10 @@ Rules of your own go between those of the profile, above or below, by their
 		}
 		before := s.profiles(f.root, as)
 		if setAlready(before, policies) {
-			return ch.print(changed{Statements: []identity.StatementID{}})
+			return ch.print(changed{Statements: []identity.StatementID{}, Preview: admin.Preview{
+				Statements: []admin.StatementEffect{}, Fall: []admin.StatementName{}, Return: []admin.StatementName{},
+				Operators: []admin.MemberChange{}, Nodes: []admin.MemberChange{},
+			}})
 		}
 		keep, err := k.heads(cmd, s, identity.StatementID{}, nil)
 		if err != nil {
@@ -80,6 +83,7 @@ Rules of your own go between those of the profile, above or below, by their
 			drafts[0].supersedes = append(drafts[0].supersedes, p.ID)
 		}
 		drafts[0].supersedes = sortedIDs(drafts[0].supersedes)
+		f.announce(std.err, name, policies)
 		done, err := ch.make(cmd, s, as, drafts...)
 		if err != nil {
 			return err
@@ -174,6 +178,15 @@ func (f *profileFlags) show(ctx context.Context, ch *change, name profile.Name) 
 			fmt.Fprintf(w, "%q\t%d\t%s\t%s\t%s\n", string(r.Pattern), r.Priority, r.Mode, orDash(printable(owner)), orDash(formText(r.Form)))
 		}
 	})
+}
+
+// announce says what is to be set, before what that would change.
+func (f *profileFlags) announce(w io.Writer, name profile.Name, policies [][]identity.PolicyRule) {
+	rules := 0
+	for _, p := range policies {
+		rules += len(p) - 1
+	}
+	fmt.Fprintf(w, "profile %s: %d rules for the keys below %s, in %d statements; --print shows them\n", name, rules, printable(f.root), len(policies))
 }
 
 func shownRule(r identity.PolicyRule) admin.Rule {
