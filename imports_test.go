@@ -41,6 +41,7 @@ var graph = map[string][]string{
 	"etcdgw/auth": {},
 
 	"etcdgw/etcdsnap": {},
+	"etcdgw/kube":     {"dag/crdt"},
 
 	"etcdgw/kube/profile": {"identity"},
 

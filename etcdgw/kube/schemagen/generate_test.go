@@ -1,0 +1,21 @@
+package main
+
+import (
+	"os"
+	"testing"
+)
+
+// TestCommitted: the committed table is what the generator makes.
+func TestCommitted(t *testing.T) {
+	g, err := generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	committed, err := os.ReadFile("../schemas.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.text() != string(committed) {
+		t.Error("schemas.txt is not what the generator makes; run go generate in etcdgw/kube")
+	}
+}
