@@ -59,18 +59,28 @@ func TestProfileKinds(t *testing.T) {
 	}
 }
 
-// TestSharedProfile runs a control plane on a node with the profile "shared", in
-// either encoding of objects.
-func TestSharedProfile(t *testing.T) {
-	for _, encoding := range []string{"application/vnd.kubernetes.protobuf", "application/json"} {
-		t.Run(encoding, func(t *testing.T) {
+// TestProfiles runs a control plane on a node with either profile, and with the
+// one whose forms it meets in either encoding of objects.
+func TestProfiles(t *testing.T) {
+	workload, forms := step{"Deployment", testDeployment}, step{"Forms", testForms}
+	for _, test := range []struct {
+		name     string
+		newStore harness.NewStore
+		encoding string
+		steps    []step
+	}{
+		{"shared", harness.NewShared, "application/vnd.kubernetes.protobuf", []step{workload, forms}},
+		{"shared, JSON", harness.NewShared, "application/json", []step{workload, forms}},
+		{"independent", harness.NewIndependent, "application/vnd.kubernetes.protobuf", []step{workload}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			logs := harness.LogDir(t)
-			store := harness.NewShared(t, logs)
+			store := test.newStore(t, logs)
 			store.Start()
 			c := &cluster{store: store, ControlPlane: harness.StartControlPlane(t, logs, store.Endpoint,
-				append(store.Flags, "--storage-media-type="+encoding)...)}
+				append(store.Flags, "--storage-media-type="+test.encoding)...)}
 			harness.StartKubelets(t, c.Client, 3)
-			c.run(t, []step{{"Deployment", testDeployment}, {"Forms", testForms}})
+			c.run(t, test.steps)
 		})
 	}
 }

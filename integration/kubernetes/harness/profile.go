@@ -60,12 +60,23 @@ func (r *Rule) matches(key string) bool {
 // the profile "shared" for it.
 func NewShared(t testing.TB, logs string, flags ...string) *Store {
 	t.Helper()
-	s := NewCauseway(t, logs, flags...)
+	return newProfiled(t, NewCauseway(t, logs, flags...), "shared")
+}
+
+// NewIndependent returns a Causeway node that is not started, founded a mesh and
+// has the profile "independent" for it, which replicates one pattern.
+func NewIndependent(t testing.TB, logs string, flags ...string) *Store {
+	t.Helper()
+	return newProfiled(t, NewCauseway(t, logs, flags...), "independent", "--replicate", "/registry/configmaps/team-a/**")
+}
+
+func newProfiled(t testing.TB, s *Store, profile ...string) *Store {
+	t.Helper()
 	s.Start()
 	deadline := time.Now().Add(readyTimeout)
 	for { // the admin socket opens a moment after the client port
 		var msg bytes.Buffer
-		cmd := exec.Command(s.bin, "policy", "profile", "shared", "--data-dir", s.Dir, "--yes")
+		cmd := exec.Command(s.bin, append([]string{"policy", "profile", "--data-dir", s.Dir, "--yes"}, profile...)...)
 		cmd.Stderr = &msg
 		err := cmd.Run()
 		if err == nil {
