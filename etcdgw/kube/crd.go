@@ -28,9 +28,9 @@ const objectMeta = "meta/v1.ObjectMeta"
 // Lists and objects merge as server-side apply takes them: by
 // x-kubernetes-list-type, -list-map-keys and -map-type, and a list that says
 // nothing is one leaf. So is an object with a oneOf, of which a merge could
-// make what fits none, and each item of a list of conditions. What a
-// definition does not describe merges as plain JSON. The metadata are those of
-// any object, whatever the definition says.
+// make what fits none, and each item of a list of conditions, known by type.
+// What a definition does not describe merges as plain JSON. The metadata are
+// those of any object, whatever the definition says.
 //
 // Equal definitions give equal schemas, byte for byte.
 func SchemasFromCRD(crd []byte) ([]CustomResource, error) {
@@ -181,8 +181,9 @@ func (b *builder) array(d definition, name string, depth int) crdt.TypeRef {
 		if len(keys) == 0 {
 			break
 		}
+		condition := strings.HasSuffix(strings.ToLower(name), "conditions") && slices.Equal(keys, []string{"type"})
 		elem := b.leaf(crdt.Greatest)
-		if r := b.property(items, "", depth+1); r != 0 && b.types[r-1].Kind == crdt.Record && !strings.HasSuffix(strings.ToLower(name), "conditions") {
+		if r := b.property(items, "", depth+1); r != 0 && b.types[r-1].Kind == crdt.Record && !condition {
 			elem = r
 		}
 		return b.equal(crdt.Type{Kind: crdt.List, Keys: keys, Elem: elem})

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/causeway-sync/causeway/dag/crdt"
@@ -25,7 +26,10 @@ func SchemaFor(value []byte) (*crdt.Schema, bool) {
 // Secret of a type (a key and its certificate, say) only make sense together.
 func variant(e *envelope) kind {
 	k := kind{string(e.apiVersion), string(e.kind)}
-	if k == (kind{"v1", "Secret"}) && len(e.secretType) > 0 && string(e.secretType) != "Opaque" {
+	switch {
+	case strings.Contains(k.name, "/"): // a variant is not what an object says that it is
+		return kind{}
+	case k == kind{"v1", "Secret"} && len(e.secretType) > 0 && string(e.secretType) != "Opaque":
 		k.name = "Secret/typed"
 	}
 	return k

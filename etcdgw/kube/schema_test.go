@@ -113,6 +113,7 @@ func TestSchemaFor(t *testing.T) {
 		{`{"kind":"Widget","apiVersion":"example.com/v1"}`, false},
 		{`{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1"}`, false},
 		{`{"kind":"Pod","apiVersion":1}`, false},
+		{`{"kind":"Secret/typed","apiVersion":"v1"}`, false},
 		{`["kind","Pod"]`, false},
 		{`{"kind":"Pod","apiVersion":"v1`, false},
 		{`{"kind`, false},

@@ -1,6 +1,9 @@
 package main
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // What a rule is named after: a type is GROUP.TYPE, in all versions of the
 // group; a field is GROUP.TYPE.FIELD by its name in JSON. The core group and
@@ -86,6 +89,6 @@ var secretData = []string{"data", "stringData"}
 
 // atomicItems reports whether items of the list in that field are leaves: each
 // condition is one statement, with its reason and time.
-func atomicItems(field string) bool {
-	return strings.HasSuffix(strings.ToLower(field), "conditions")
+func atomicItems(field string, keys []string) bool {
+	return strings.HasSuffix(strings.ToLower(field), "conditions") && slices.Equal(keys, []string{"type"})
 }

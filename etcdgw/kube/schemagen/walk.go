@@ -198,26 +198,26 @@ func (g *generator) shape(t reflect.Type, ref typeRef, field string) (string, er
 	case t.Kind() == reflect.Struct && atom.Map != nil:
 		return "record " + typeName(t), g.record(t, ref)
 	case t.Kind() == reflect.Map && atom.Map != nil:
-		elem, err := g.element(t.Elem(), typeRef{ref.schema, atom.Map.ElementType}, "")
+		elem, err := g.element(t.Elem(), typeRef{ref.schema, atom.Map.ElementType})
 		return "map " + elem, err
 	case t.Kind() == reflect.Slice && atom.List != nil && len(atom.List.Keys) == 0:
 		return "set", nil
 	case t.Kind() == reflect.Slice && atom.List != nil:
-		elem, err := g.element(t.Elem(), typeRef{ref.schema, atom.List.ElementType}, field)
+		keys, err := keys(t.Elem(), atom.List.Keys)
 		if err != nil {
 			return "", err
 		}
-		keys, err := keys(t.Elem(), atom.List.Keys)
+		elem := "leaf"
+		if !atomicItems(field, atom.List.Keys) {
+			elem, err = g.element(t.Elem(), typeRef{ref.schema, atom.List.ElementType})
+		}
 		return fmt.Sprintf("list %s %s", keys, elem), err
 	}
 	return "", fmt.Errorf("%s is not what server-side apply takes it for", t)
 }
 
 // element is shape for what a map or list holds.
-func (g *generator) element(t reflect.Type, ref typeRef, field string) (string, error) {
-	if atomicItems(field) {
-		return "leaf", nil
-	}
+func (g *generator) element(t reflect.Type, ref typeRef) (string, error) {
 	shape, err := g.shape(t, ref, "")
 	if shape == "" {
 		shape = "leaf"
