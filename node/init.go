@@ -19,6 +19,10 @@ type InitOptions struct {
 	// Operator signs the founding statements. Default: the key in
 	// OperatorKeyFile, made if it is not there.
 	Operator identity.StatementSigner
+	// Founders are further founders, of whom Threshold together with the operator
+	// act as the root of the mesh (docs/roster.md). 0 means 1: any of them.
+	Founders  []identity.PublicKey
+	Threshold uint64
 }
 
 // Init founds a mesh of one node in a directory that holds none, and returns
@@ -49,7 +53,7 @@ func found(store dag.Store, dataDir string, o InitOptions, epoch uint64) (dag.ID
 	if o.Name == "" {
 		o.Name = "founder"
 	}
-	f := commit.Founding{Node: key, Operator: o.Operator, Name: o.Name, Epoch: epoch, Now: time.Now()}
+	f := commit.Founding{Node: key, Operator: o.Operator, Name: o.Name, Founders: o.Founders, Threshold: o.Threshold, Epoch: epoch, Now: time.Now()}
 	rand.Read(f.Nonce[:]) // never fails, see crypto/rand
 	return commit.Found(store, f)
 }

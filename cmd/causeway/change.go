@@ -102,8 +102,9 @@ func (ch *change) make(cmd *cobra.Command, s *site, as *identity.StatementID, dr
 	if ch.dryRun {
 		return done, nil
 	}
+	waits := as == nil && s.roster.Threshold > 1 // for the votes of other founders
 	for _, e := range done.Preview.Statements {
-		if !e.Stands && e.Reason != "" {
+		if !e.Stands && e.Reason != "" && !waits {
 			return changed{}, fmt.Errorf("the %s would have no effect: %s", e.Kind, e.Reason)
 		}
 	}
@@ -115,6 +116,11 @@ func (ch *change) make(cmd *cobra.Command, s *site, as *identity.StatementID, dr
 		return changed{}, err
 	}
 	done.Op = &op
+	if _, vote := drafts[0].content.(identity.Endorse); waits && !vote {
+		for _, id := range done.Statements {
+			fmt.Fprintf(ch.std.err, "It stands once %d founders back it: causeway member endorse %s\n", s.roster.Threshold, id)
+		}
+	}
 	return done, nil
 }
 

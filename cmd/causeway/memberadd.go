@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ for all the rest. To admit within a grant of your own you need to be an admin.`,
 		}
 		pubs, err := publicKeys(*keys)
 		if err != nil {
-			return usageError{err}
+			return usageError{fmt.Errorf("--key: %w", err)}
 		}
 		s, err := ch.open(cmd)
 		if err != nil {

@@ -188,7 +188,7 @@ func publicKeys(texts []string) ([]identity.PublicKey, error) {
 			keys[i], _, err = readPublicFile(text)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("--key %s: %w", text, err)
+			return nil, fmt.Errorf("%s: %w", text, err)
 		}
 	}
 	slices.SortFunc(keys, identity.PublicKey.Compare)

@@ -2,6 +2,7 @@ package commit
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/causeway-sync/causeway/dag"
@@ -18,7 +19,11 @@ type Founding struct {
 	Node     *identity.PrivateKey     // the first node's key
 	Operator identity.StatementSigner // the founding operator's key
 	Name     string                   // the operator's name, for people
-	Nonce    [32]byte                 // fresh random bytes: two meshes of one founder must differ
+	// Founders are further founders; the operator's key is one. Threshold of them
+	// act as the root, 0 means 1.
+	Founders  []identity.PublicKey
+	Threshold uint64
+	Nonce     [32]byte // fresh random bytes: two meshes of one founder must differ
 	// Epoch is the revision window to begin in, at most dag.MaxEpoch. 0 counts
 	// from 1, as etcd does; another one is claimed by a second op.
 	Epoch uint64
@@ -90,7 +95,10 @@ func foundingStatements(f Founding) ([][]byte, error) {
 	}
 	everything := identity.Pattern("**")
 	grant := identity.Grant{Role: identity.RoleAdmin, Patterns: []identity.Pattern{everything}, Nodes: founderNodes}
-	if err := sign(nil, identity.Found{Nonce: f.Nonce, Threshold: 1, Founders: []identity.PublicKey{operator}}); err != nil {
+	founders := append([]identity.PublicKey{operator}, f.Founders...)
+	slices.SortFunc(founders, identity.PublicKey.Compare)
+	found := identity.Found{Nonce: f.Nonce, Threshold: max(f.Threshold, 1), Founders: slices.Compact(founders)}
+	if err := sign(nil, found); err != nil {
 		return nil, err
 	}
 	if err := sign(nil, identity.Admit{Name: f.Name, Keys: []identity.PublicKey{operator}, Grant: grant}); err != nil {
