@@ -93,15 +93,15 @@ func TestObjects(t *testing.T) {
 			})
 		}
 	}
-	t.Logf("%d objects: %d of kinds without schema, %d opaque, %d of %d edits are patches, %d of %d merges with a conflict",
-		sum.objects, sum.unknown, sum.opaque, sum.patches, sum.edits, sum.conflicts, sum.merges)
+	t.Logf("%d objects: %d of kinds without schema, %d opaque, %d edits, %d of %d merges with a conflict",
+		sum.objects, sum.unknown, sum.opaque, sum.edits, sum.conflicts, sum.merges)
 	if sum.opaque > 0 {
 		t.Errorf("%d objects are opaque", sum.opaque)
 	}
 }
 
 // counts are of all objects.
-type counts struct{ objects, unknown, opaque, edits, patches, merges, conflicts int }
+type counts struct{ objects, unknown, opaque, edits, merges, conflicts int }
 
 // An objectTest looks at one object and two edits of it.
 type objectTest struct {
@@ -145,18 +145,16 @@ func (c *objectTest) run(later bool) {
 		c.Logf("opaque: %q", value)
 		return
 	}
-	c.merge(a, c.patch(a, b), c.patch(a, d), b, d)
+	c.merge(a, write(1, c.patch(a, b)), write(2, c.patch(a, d)))
 }
 
-// patch returns the patch from one value to another, nil if there is none.
+// patch returns the patch from one value to another.
 func (c *objectTest) patch(from, to *crdt.Tree) *crdt.Patch {
 	c.edits++
 	p, ok := crdt.Diff(from, to)
 	if !ok {
-		c.Logf("no patch from %q to %q", from.Value(), to.Value())
-		return nil
+		c.Fatalf("no patch from %q to %q", from.Value(), to.Value())
 	}
-	c.patches++
 	made, err := crdt.Apply(from, p)
 	if err != nil {
 		c.Fatalf("Apply: %v", err)
@@ -178,25 +176,24 @@ func history(base *crdt.Tree, edits ...crdt.Write) *crdt.History {
 	return h
 }
 
-// write is an edit by a site, as a patch if there is one.
-func write(site byte, p *crdt.Patch, to *crdt.Tree) crdt.Write {
-	w := crdt.Write{Position: crdt.Position{Depth: 2, Op: [32]byte{site}}, Incarnation: crdt.Position{Depth: 1}}
-	if p != nil {
-		w.Kind, w.Patch = crdt.Patched, p
-	} else {
-		w.Value, w.Schema = to.Value(), to.Schema()
+// write is an edit by a site.
+func write(site byte, p *crdt.Patch) crdt.Write {
+	return crdt.Write{
+		Position: crdt.Position{Depth: 2, Op: [32]byte{site}}, Incarnation: crdt.Position{Depth: 1},
+		Kind: crdt.Patched, Patch: p,
 	}
-	return w
 }
 
 // merge checks the merge of two edits.
-func (c *objectTest) merge(base *crdt.Tree, p, q *crdt.Patch, b, d *crdt.Tree) {
+func (c *objectTest) merge(base *crdt.Tree, one, other crdt.Write) {
 	c.merges++
-	one, other := write(1, p, b), write(2, q, d)
 	h := history(base, one, other)
 	merged := h.Value()
 	if got := history(base, other, one).Value(); !bytes.Equal(got.Tree.Value(), merged.Tree.Value()) {
 		c.Fatalf("%q in one order, %q in the other", merged.Tree.Value(), got.Tree.Value())
+	}
+	if !merged.Merged {
+		c.Fatalf("%q is not a merge but one of the values", merged.Tree.Value())
 	}
 	if _, _, err := c.Decode(merged.Tree.Value(), nil, nil); err != nil {
 		c.Fatalf("the merge %q does not decode: %v", merged.Tree.Value(), err)
