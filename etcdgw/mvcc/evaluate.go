@@ -2,6 +2,7 @@ package mvcc
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -283,12 +284,14 @@ func (b *budget) mayWrite(key []byte) error {
 	return nil
 }
 
-// refusal returns err if it is a status, else one with the code and the texts.
+// refusal returns err if it is a status, else one with the code and the texts,
+// without the name of the package that says so: clients know none of them.
 func refusal(code codes.Code, text string, err error) error {
 	if _, ok := status.FromError(err); ok {
 		return err
 	}
-	return status.Error(code, text+err.Error())
+	reason := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "identity: "), "dag: ")
+	return status.Error(code, text+reason)
 }
 
 // wholeRange reports whether [key, end) may be deleted with one write.
