@@ -21,8 +21,7 @@ type generator struct {
 	kinds   []kind
 	roots   map[reflect.Type]bool // kinds that have a schema
 	types   map[string][]string   // the lines of each type
-	missed  []string              // rules that met no type or field
-	applied map[string]bool       // rules that did
+	applied map[string]bool       // rules that met a type or field
 }
 
 // generate walks all kinds.
@@ -50,13 +49,10 @@ func generate() (*generator, error) {
 		}
 	}
 	g.variants()
-	for _, rule := range append(slices.Collect(maps.Keys(atomicTypes)), slices.Collect(maps.Keys(fieldShapes))...) {
-		if !g.applied[rule] {
-			g.missed = append(g.missed, rule)
-		}
-	}
-	if slices.Sort(g.missed); len(g.missed) > 0 {
-		return nil, fmt.Errorf("rules that apply nowhere: %q", g.missed)
+	missed := slices.DeleteFunc(slices.AppendSeq(slices.Sorted(maps.Keys(atomicTypes)), maps.Keys(fieldShapes)),
+		func(rule string) bool { return g.applied[rule] })
+	if len(missed) > 0 {
+		return nil, fmt.Errorf("rules that apply nowhere: %q", missed)
 	}
 	return g, nil
 }
