@@ -6,8 +6,8 @@ import (
 )
 
 // What a rule is named after: a type is GROUP.TYPE, in all versions of the
-// group; a field is GROUP.TYPE.FIELD by its name in JSON. The core group and
-// that of ObjectMeta are core and meta.
+// group, which is called as its folder in k8s.io/api (that of ObjectMeta is
+// meta); a field is GROUP.TYPE.FIELD by its name in JSON.
 
 // atomicTypes are records that are one leaf, each with the reason: half of one
 // and half of another would fail validation, and no later write could repair
@@ -22,21 +22,21 @@ var atomicTypes = map[string]string{
 	"core.Volume":           "one source",
 	"core.VolumeMount":      "subPath or subPathExpr",
 
-	"admissionregistration.k8s.io.WebhookClientConfig": "url or service",
-	"extensions.IngressBackend":                        "service or resource",
-	"networking.k8s.io.IngressBackend":                 "service or resource",
-	"policy.PodDisruptionBudgetSpec":                   "minAvailable or maxUnavailable",
-	"resource.k8s.io.ResourceSliceSpec":                "nodeName, nodeSelector, allNodes or perDeviceNodeSelection",
-	"scheduling.k8s.io.PodGroupResourceClaim":          "claim or template",
-	"storage.k8s.io.VolumeAttachmentSource":            "volume or inline",
+	"admissionregistration.WebhookClientConfig": "url or service",
+	"extensions.IngressBackend":                 "service or resource",
+	"networking.IngressBackend":                 "service or resource",
+	"policy.PodDisruptionBudgetSpec":            "minAvailable or maxUnavailable",
+	"resource.ResourceSliceSpec":                "nodeName, nodeSelector, allNodes or perDeviceNodeSelection",
+	"scheduling.PodGroupResourceClaim":          "claim or template",
+	"storage.VolumeAttachmentSource":            "volume or inline",
 
 	// Of these one field says which of the others may be set.
-	"apiextensions.k8s.io.CustomResourceConversion": "strategy and webhook",
-	"apps.DaemonSetUpdateStrategy":                  "type and rollingUpdate",
-	"apps.DeploymentStrategy":                       "type and rollingUpdate",
-	"apps.StatefulSetUpdateStrategy":                "type and rollingUpdate",
-	"extensions.DaemonSetUpdateStrategy":            "type and rollingUpdate",
-	"extensions.DeploymentStrategy":                 "type and rollingUpdate",
+	"apiextensions.CustomResourceConversion": "strategy and webhook",
+	"apps.DaemonSetUpdateStrategy":           "type and rollingUpdate",
+	"apps.DeploymentStrategy":                "type and rollingUpdate",
+	"apps.StatefulSetUpdateStrategy":         "type and rollingUpdate",
+	"extensions.DaemonSetUpdateStrategy":     "type and rollingUpdate",
+	"extensions.DeploymentStrategy":          "type and rollingUpdate",
 
 	// Of these one bounds the other.
 	"autoscaling.HorizontalPodAutoscalerSpec": "minReplicas and maxReplicas",
@@ -44,12 +44,12 @@ var atomicTypes = map[string]string{
 	"core.VolumeResourceRequirements":         "requests and limits",
 
 	// These are one statement.
-	"apiextensions.k8s.io.CustomResourceDefinitionNames": "names are accepted together",
-	"apiextensions.k8s.io.CustomResourceValidation":      "a structural schema",
-	"batch.UncountedTerminatedPods":                      "pods that status counts",
-	"coordination.k8s.io.LeaseSpec":                      "who holds it, and since when",
-	"coordination.k8s.io.LeaseCandidateSpec":             "who would hold it, and since when",
-	"resource.k8s.io.AllocationResult":                   "devices and where they are",
+	"apiextensions.CustomResourceDefinitionNames": "names are accepted together",
+	"apiextensions.CustomResourceValidation":      "a structural schema",
+	"batch.UncountedTerminatedPods":               "pods that status counts",
+	"coordination.LeaseSpec":                      "who holds it, and since when",
+	"coordination.LeaseCandidateSpec":             "who would hold it, and since when",
+	"resource.AllocationResult":                   "devices and where they are",
 }
 
 // fieldShapes are fields that merge otherwise than their type says.
@@ -75,12 +75,12 @@ var fieldShapes = map[string]string{
 	"core.PodStatus.hostIPs": "leaf",
 	"core.PodStatus.podIPs":  "leaf",
 
-	"admissionregistration.k8s.io.ValidatingAdmissionPolicyBindingSpec.validationActions": "leaf", // Deny or Warn
+	"admissionregistration.ValidatingAdmissionPolicyBindingSpec.validationActions": "leaf", // Deny or Warn
 
 	"core.NamespaceSpec.finalizers": "set",
 	"core.Secret.type":              "pin", // it decides how data merges
 
-	"apiextensions.k8s.io.CustomResourceDefinitionStatus.storedVersions": "set",
+	"apiextensions.CustomResourceDefinitionStatus.storedVersions": "set",
 }
 
 // secretData are the fields that a Secret of a type other than Opaque has as

@@ -287,27 +287,10 @@ func (g *generator) variants() {
 	}
 }
 
-// groupName returns the API group of a Go type's package.
-func groupName(t reflect.Type) string {
-	group := path.Base(path.Dir(t.PkgPath()))
-	if full, ok := fullGroups[group]; ok {
-		return full
-	}
-	return group
-}
-
-// fullGroups are groups that are not called as their folder.
-var fullGroups = map[string]string{
-	"admissionregistration": "admissionregistration.k8s.io",
-	"apiextensions":         "apiextensions.k8s.io",
-	"coordination":          "coordination.k8s.io",
-	"networking":            "networking.k8s.io",
-	"resource":              "resource.k8s.io",
-	"scheduling":            "scheduling.k8s.io",
-	"storage":               "storage.k8s.io",
-}
+// groupName returns the folder of a type's API group.
+func groupName(t reflect.Type) string { return path.Base(path.Dir(t.PkgPath())) }
 
 // typeName names a type in the table by group, version and name.
 func typeName(t reflect.Type) string {
-	return path.Base(path.Dir(t.PkgPath())) + "/" + path.Base(t.PkgPath()) + "." + t.Name()
+	return groupName(t) + "/" + path.Base(t.PkgPath()) + "." + t.Name()
 }
