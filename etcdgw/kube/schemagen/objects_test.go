@@ -209,7 +209,7 @@ func (c *objectTest) merge(base *crdt.Tree, one, other crdt.Write) {
 	left, right, origin := leaves(history(base, one)), leaves(history(base, other)), leaves(history(base))
 	for _, sides := range [][2]map[leafValue]bool{{left, right}, {right, left}} {
 		for l := range sides[0] {
-			deleted := origin[l] && !sides[1][l]
+			deleted := origin[l] && (!sides[1][l] || strings.Contains(l.path, "[]")) // of two equal items, each may have deleted another
 			if has[l] || deleted || listed(conflicts, l.path) {
 				continue
 			}
