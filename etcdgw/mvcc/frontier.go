@@ -276,12 +276,12 @@ func (v *View) replicate(it *item, puts []livePut, rev int64) bool {
 		it.front, it.hidden = puts[0].write, append(it.hidden, puts[1:]...)
 	}
 	switch {
+	case before.is(&it.front):
+		return false
 	case it.local:
 		if it.other = nil; len(puts) > 0 {
 			it.other = &aside{value: puts[0].value}
 		}
-		return false
-	case before.is(&it.front):
 		return false
 	case len(puts) == 0:
 		v.setAbsent(it, rev)

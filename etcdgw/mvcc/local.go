@@ -3,7 +3,7 @@ package mvcc
 // aside is the value of a key in the namespace that it does not show.
 type aside struct {
 	value []byte
-	lease int64 // of a local value: the lease it was put under, 0 if none
+	lease *lease // that this node put it under, ended perhaps by now; nil if none
 }
 
 // replicated returns the value of it in the replicated namespace.
@@ -28,22 +28,29 @@ func (v *View) namespace(it *item) (local bool) {
 }
 
 // show makes it show the namespace, and reports whether it shows another value
-// for that, or none, at revision rev. A local value whose lease has ended meanwhile
-// is gone. Called with mu held.
+// for that, or none, at revision rev. If its lease has ended meanwhile, a local value
+// is gone; a replicated one stays, without a lease, since only a write could delete it
+// everywhere. Called with mu held.
 func (v *View) show(it *item, local bool, rev int64) bool {
 	if it.local == local {
 		return false
 	}
 	shown, next := it.visible(), it.other
 	if it.other = nil; shown != nil {
-		it.other = &aside{value: shown.kv.Value, lease: shown.kv.Lease}
+		it.other = &aside{shown.kv.Value, v.leases.head[shown.kv.Lease]}
 	}
-	if next != nil && next.lease != 0 && !v.leases.granted(next.lease) {
-		next = nil
+	var lease int64
+	if next != nil && next.lease != nil {
+		switch lives := v.leases.head[next.lease.id] == next.lease; { // the ID may have been granted again
+		case lives:
+			lease = next.lease.id
+		case local:
+			next = nil
+		}
 	}
 	switch it.local = local; {
 	case next != nil:
-		v.setValue(it, rev, next.value, next.lease)
+		v.setValue(it, rev, next.value, lease)
 	case shown != nil:
 		v.setAbsent(it, rev)
 	default:

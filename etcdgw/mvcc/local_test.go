@@ -155,6 +155,48 @@ func TestLocalHidden(t *testing.T) {
 	}
 }
 
+// TestLocalLease: a lease that ends while a key shows the other namespace takes
+// a local value with it, also if its ID is granted again, but no replicated one:
+// other nodes keep that.
+func TestLocalLease(t *testing.T) {
+	v := newTurned(t)
+	grant, revoke := &pb.LeaseGrantRequest{ID: 7, TTL: 60}, &pb.LeaseRevokeRequest{ID: 7}
+	leased := func(value string) *pb.PutRequest {
+		return &pb.PutRequest{Key: []byte("k"), Value: []byte(value), Lease: 7}
+	}
+	shows := func(want string, lease int64) {
+		t.Helper()
+		v.Publish()
+		resp, err := v.Range(t.Context(), &pb.RangeRequest{Key: []byte("k")})
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case want == "" && len(resp.Kvs) > 0, want != "" && (len(resp.Kvs) != 1 || string(resp.Kvs[0].Value) != want || resp.Kvs[0].Lease != lease):
+			t.Errorf("k is %v, want %q with lease %d", resp.Kvs, want, lease)
+		}
+	}
+	v.do(grant, leased("all"))
+	v.seal()
+	v.Publish()
+	hash := v.StateHash()
+	v.only("k")
+	v.only("")
+	shows("all", 7)
+	v.only("k")
+	v.do(revoke, grant)
+	v.only("")
+	shows("all", 0)
+	if v.StateHash() != hash {
+		t.Error("another state hash than that of nodes with the same operations")
+	}
+	v.only("k")
+	v.do(leased("mine"))
+	v.only("")
+	v.do(revoke, grant)
+	v.only("k")
+	shows("", 0)
+}
+
 // strict is an authorizer that refuses in its own ways.
 type strict struct{ err error }
 
