@@ -13,6 +13,9 @@ import (
 func Run(ctx context.Context, cfg Config, opened func(*Node)) error {
 	for {
 		n, err := Open(ctx, cfg)
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return nil // told to stop while it opened
+		}
 		if err != nil {
 			return err
 		}
