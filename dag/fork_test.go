@@ -2,6 +2,7 @@ package dag_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -39,6 +40,34 @@ func TestForks(t *testing.T) {
 	}
 	if n := len(m.Graph.Forks()); n != 3 {
 		t.Errorf("%d forks, want 3", n)
+	}
+}
+
+// TestRotatedTwice: however many statements rotate to a key, of one chain of the
+// old key one op alone is the prev of its first: else a thief could begin many
+// branches of which no two prove a fork.
+func TestRotatedTwice(t *testing.T) {
+	m := dagtest.NewMesh(t, dagtest.Config{Authors: 2, Rotations: 2})
+	c := m.Draw("x = rotate b index=1\nG -> b1{!x}")
+	const more = 12
+	for i := 2; i <= more; i++ {
+		c.Draw(fmt.Sprintf("r%d = rotate b index=%d key=x\nb%d -> b%d{!r%d}", i, 1+i%2, i-1, i, i))
+	}
+	for i := 1; i <= more; i++ {
+		c.Add(fmt.Sprintf("b%d", i))
+	}
+	for i := 1; i <= more; i++ {
+		c.Draw(fmt.Sprintf("b%d -> x%d{/b/k=%d ^b1}", more, i, i))
+		if i > 1 {
+			c.Draw(fmt.Sprintf("b%d -> x%d'{^b%d}", i, i, i))
+			if _, _, err := m.Graph.Add(c.Signed(fmt.Sprintf("x%d'", i))); dag.ReasonOf(err) != dag.ReasonPrevAuthor {
+				t.Errorf("first op of the key with prev b%d: %v, want %v", i, err, dag.ReasonPrevAuthor)
+			}
+		}
+		_, forks, err := m.Graph.Add(c.Signed(fmt.Sprintf("x%d", i)))
+		if err != nil || (len(forks) == 1) != (i > 1) {
+			t.Errorf("first op with prev b1: %v, %d forks", err, len(forks))
+		}
 	}
 }
 

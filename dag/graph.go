@@ -28,9 +28,9 @@ type Graph struct {
 	roster   *identity.Roster // of all ops
 	claims   map[uint32][]*Op // by epoch, without 0; those of one are an antichain
 
-	// rotations holds, for each rotate statement, the ops of its issuer that carry
-	// it and have none that does in their past: one for each branch of the issuer.
-	rotations map[identity.StatementID][]*Op
+	// rotations holds the ops that carry a rotation of their author's to a key and have
+	// none that does in their past: one for each branch of the author.
+	rotations map[succession][]*Op
 
 	unions map[[2]*identity.Roster]*identity.Roster // the writer's only
 }
@@ -55,7 +55,7 @@ func NewGraph() *Graph {
 		ops:       make(map[ID]*Op),
 		authors:   make(map[identity.PublicKey]*author),
 		claims:    make(map[uint32][]*Op),
-		rotations: make(map[identity.StatementID][]*Op),
+		rotations: make(map[succession][]*Op),
 		roster:    identity.EmptyRoster(),
 		unions:    make(map[[2]*identity.Roster]*identity.Roster),
 	}

@@ -70,7 +70,7 @@ func (r *reference) judge(o *refOp) dag.Reason {
 	if !own {
 		a, _ := roster.Author(h.Author)
 		rotated := a.Rotation != identity.StatementID{}
-		if (prev != nil) != rotated || rotated && !carriesFirst(prev, a.Rotation) {
+		if (prev != nil) != rotated || rotated && !carriesFirst(prev, issuerOf(o.past, a.Rotation), h.Author) {
 			return dag.ReasonPrevAuthor
 		}
 	}
@@ -121,12 +121,25 @@ func (r *reference) judge(o *refOp) dag.Reason {
 	return 0
 }
 
-// carriesFirst reports whether an op of a rotation's issuer carries it, the
-// first of its chain to do so.
-func carriesFirst(o *refOp, rotation identity.StatementID) bool {
+// issuerOf returns who issued a statement that an op of the past carries.
+func issuerOf(past map[dag.ID]*refOp, id identity.StatementID) (issuer identity.PublicKey) {
+	for _, o := range past {
+		for _, s := range o.Statements() {
+			if s.ID() == id {
+				return s.Issuer
+			}
+		}
+	}
+	return issuer
+}
+
+// carriesFirst reports whether an op of the key from carries a rotation by it to
+// another, the first of its chain to do so.
+func carriesFirst(o *refOp, from, to identity.PublicKey) bool {
 	carries := func(o *refOp) bool {
-		return slices.ContainsFunc(o.Statements(), func(s *identity.Statement) bool {
-			return s.ID() == rotation && s.Issuer == o.Header().Author
+		return o.Header().Author == from && slices.ContainsFunc(o.Statements(), func(s *identity.Statement) bool {
+			c, ok := s.Content.(identity.Rotate)
+			return ok && c.Key == to && s.Issuer == from
 		})
 	}
 	if !carries(o) {

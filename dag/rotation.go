@@ -6,9 +6,12 @@ import (
 	"github.com/causeway-sync/causeway/identity"
 )
 
+// A succession is from a key to another that it rotates to.
+type succession struct{ from, to identity.PublicKey }
+
 // Prevs returns the ops that the key's next op may name as prev, ascending by
 // ID: its tips or, for a key without an op that a rotation made an author, the ops of
-// the old key that carry the rotation first: one, unless the old key has
+// the old key that first carry a rotation to it: one, unless the old key has
 // forked. The slice is the caller's; for a key that is to begin with seq 1 it is empty.
 func (g *Graph) Prevs(key identity.PublicKey) []*Op {
 	if tips := g.Tips(key); len(tips) > 0 {
@@ -20,14 +23,14 @@ func (g *Graph) Prevs(key identity.PublicKey) []*Op {
 	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	ops := slices.Clone(g.rotations[*a.Rotation])
+	ops := slices.Clone(g.rotations[succession{*a.From, key}])
 	slices.SortFunc(ops, byID)
 	return ops
 }
 
 // checkChain is rule 4, by the roster of the past: prev is the author's own or,
-// for a key that a rotation made an author, the op that carries the rotation
-// first; and seq follows it.
+// for a key that a rotation made an author, the op of the key before that first
+// carries a rotation to it; and seq follows it.
 func (g *Graph) checkChain(o *Op, roster *identity.Roster) *Refusal {
 	prev := o.prev[0]
 	if prev == nil || prev.author != o.author {
@@ -36,7 +39,7 @@ func (g *Graph) checkChain(o *Op, roster *identity.Roster) *Refusal {
 		switch {
 		case prev == nil && rotated:
 			return refusef(ReasonPrevAuthor, "no prev, but the key took over from %v", *a.From)
-		case prev != nil && !(rotated && slices.Contains(g.rotations[*a.Rotation], prev)):
+		case prev != nil && !(rotated && slices.Contains(g.rotations[succession{*a.From, a.Key}], prev)):
 			return refusef(ReasonPrevAuthor, "prev is of %v", prev.author.key)
 		}
 	}
@@ -46,15 +49,16 @@ func (g *Graph) checkChain(o *Op, roster *identity.Roster) *Refusal {
 	return nil
 }
 
-// linkRotations remembers the rotations of its author's that o is the first of its chain to carry.
+// linkRotations remembers to which keys o is the first of its chain to carry a rotation by its author.
 func (g *Graph) linkRotations(o *Op, statements []*identity.Statement) {
 	for _, s := range statements {
-		if s.Kind() != identity.KindRotate || s.Issuer != o.author.key {
+		c, ok := s.Content.(identity.Rotate)
+		if !ok || s.Issuer != o.author.key {
 			continue
 		}
-		id := s.ID()
-		if !slices.ContainsFunc(g.rotations[id], func(c *Op) bool { return c == o || o.InPast(c) }) {
-			g.rotations[id] = append(g.rotations[id], o)
+		to := succession{s.Issuer, c.Key}
+		if !slices.ContainsFunc(g.rotations[to], func(c *Op) bool { return c == o || o.InPast(c) }) {
+			g.rotations[to] = append(g.rotations[to], o)
 		}
 	}
 }

@@ -72,10 +72,14 @@ func (c *Chart) state(name, kind, rest string) error {
 		issuer = w.node(w.word(0))
 		enrolment := c.m.enrolments[issuer.Public()]
 		node := c.m.Key("node " + name)
+		if to := w.options["key"]; to != "" {
+			node = w.node(to)
+		} else {
+			w.nameNode(name, node)
+		}
 		index := w.number("index", 1)
 		content = identity.Rotate{Enrolment: enrolment, Index: index, Key: node.Public(),
 			Consent: identity.SignRotationConsent(c.m.Founding.ID(), enrolment, index, node)}
-		w.nameNode(name, node)
 	case "revoke":
 		revoke := identity.Revoke{Subject: w.id(w.word(0)), Keep: w.keep()}
 		if node := w.options["key"]; node != "" {
