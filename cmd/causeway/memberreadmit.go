@@ -57,11 +57,16 @@ every node, as if it had never been.`,
 // revocationsOf returns those in force of an operator, or the one restriction
 // that text names.
 func (s *site) revocationsOf(text string) ([]identity.StatementID, error) {
-	if id, err := s.restriction(text); err == nil {
-		return []identity.StatementID{id}, nil
-	}
+	found := s.restrictions(text)
 	o, err := s.operator(text)
-	if err != nil {
+	switch {
+	case len(found) == 1 && (o == nil || isID(text, found[0])):
+		return found, nil
+	case len(found) > 1:
+		return nil, errSeveral("restrictions", text, found)
+	case len(found) == 1:
+		return nil, fmt.Errorf("%q is a restriction's ID and an operator's, name one by its whole ID: %s, %s", text, found[0], o.ID)
+	case err != nil:
 		return nil, err
 	}
 	ids := s.revocationsIn(o.ID)

@@ -118,20 +118,31 @@ func (s *site) revokeInvite(as, text string) (identity.Revoke, *identity.Stateme
 
 // restriction returns the ID of the restriction or policy that text names.
 func (s *site) restriction(text string) (identity.StatementID, error) {
-	for _, r := range s.roster.Restrictions {
-		if names(text, r.ID) {
-			return r.ID, nil
+	found := s.restrictions(text)
+	switch len(found) {
+	case 0:
+		return identity.StatementID{}, fmt.Errorf("no restriction has the ID %q: causeway member list shows them", text)
+	case 1:
+		return found[0], nil
+	}
+	return identity.StatementID{}, errSeveral("restrictions", text, found)
+}
+
+// restrictions returns the IDs of all restrictions, policies and quotas that text names.
+func (s *site) restrictions(text string) (ids []identity.StatementID) {
+	note := func(id identity.StatementID) {
+		if names(text, id) {
+			ids = append(ids, id)
 		}
+	}
+	for _, r := range s.roster.Restrictions {
+		note(r.ID)
 	}
 	for _, p := range s.roster.Policies {
-		if names(text, p.ID) {
-			return p.ID, nil
-		}
+		note(p.ID)
 	}
 	for _, q := range s.roster.Quotas {
-		if names(text, q.ID) {
-			return q.ID, nil
-		}
+		note(q.ID)
 	}
-	return identity.StatementID{}, fmt.Errorf("no restriction has the ID %q: causeway member list shows them", text)
+	return ids
 }

@@ -89,18 +89,36 @@ func (s *site) byID(id identity.StatementID) *admin.Operator {
 // minIDPrefix is how many hex digits name a statement at least.
 const minIDPrefix = 8
 
+// isID reports whether text is the whole of a statement's ID.
+func isID(text string, id identity.StatementID) bool {
+	return strings.TrimPrefix(text, "stmt:") == hex.EncodeToString(id[:])
+}
+
 // names reports whether text is a statement's ID or the beginning of it.
 func names(text string, id identity.StatementID) bool {
 	digits := strings.TrimPrefix(text, "stmt:")
 	return len(digits) >= minIDPrefix && strings.HasPrefix(hex.EncodeToString(id[:]), digits)
 }
 
-// operator returns the operator with that name or ID. A name that several have
-// is an error that lists them.
+// errSeveral says that text names several things.
+func errSeveral(what, text string, ids []identity.StatementID) error {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = id.String()
+	}
+	return fmt.Errorf("several %s are called %q, name one by its ID: %s", what, text, strings.Join(list, ", "))
+}
+
+// operator returns the operator with that ID or name. A whole ID names nobody
+// else, whatever others call themselves. A name that several have is an error that lists them.
 func (s *site) operator(text string) (*admin.Operator, error) {
 	var found []*admin.Operator
 	for i := range s.roster.Operators {
-		if o := &s.roster.Operators[i]; o.Name == text || names(text, o.ID) {
+		o := &s.roster.Operators[i]
+		if isID(text, o.ID) {
+			return o, nil
+		}
+		if o.Name == text || names(text, o.ID) {
 			found = append(found, o)
 		}
 	}
@@ -110,11 +128,11 @@ func (s *site) operator(text string) (*admin.Operator, error) {
 	case 1:
 		return found[0], nil
 	}
-	var ids []string
+	var ids []identity.StatementID
 	for _, o := range found {
-		ids = append(ids, o.ID.String())
+		ids = append(ids, o.ID)
 	}
-	return nil, fmt.Errorf("several operators are called %q, name one by its ID: %s", text, strings.Join(ids, ", "))
+	return nil, errSeveral("operators", text, ids)
 }
 
 // node returns the enrolment that holds a key, named by its text form or
@@ -135,12 +153,20 @@ func (s *site) node(text string) (*admin.Operator, *admin.Enrolment, identity.Pu
 
 // invitation returns the invite with that ID.
 func (s *site) invitation(text string) (*admin.Invitation, error) {
+	var found []*admin.Invitation
+	var ids []identity.StatementID
 	for i := range s.roster.Invitations {
 		if v := &s.roster.Invitations[i]; names(text, v.ID) {
-			return v, nil
+			found, ids = append(found, v), append(ids, v.ID)
 		}
 	}
-	return nil, fmt.Errorf("no invite has the ID %q: causeway member list -o json shows them", text)
+	switch len(found) {
+	case 0:
+		return nil, fmt.Errorf("no invite has the ID %q: causeway member list -o json shows them", text)
+	case 1:
+		return found[0], nil
+	}
+	return nil, errSeveral("invites", text, ids)
 }
 
 // grantFlags say what an operator is given.
