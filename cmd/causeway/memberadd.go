@@ -36,6 +36,9 @@ for all the rest. To admit within a grant of your own you need to be an admin.`,
 		if err != nil {
 			return err
 		}
+		if *expires < 0 {
+			return usageError{fmt.Errorf("--expires %s has passed", *expires)}
+		}
 		pubs, err := publicKeys(*keys)
 		if err != nil {
 			return usageError{fmt.Errorf("--key: %w", err)}

@@ -28,6 +28,7 @@ this command is how somebody acts on it. Run it from cron with --yes.`,
 		}
 		var drafts []draft
 		var as *identity.StatementID
+		left := 0 // whose time is over and who stay
 		now := time.Now()
 		k := &keepFlags{}
 		for i := range s.roster.Operators {
@@ -38,6 +39,7 @@ this command is how somebody acts on it. Run it from cron with --yes.`,
 			by, err := s.speaker(ch.as, s.above(o))
 			if err != nil {
 				fmt.Fprintf(std.err, "%s expired %s, but: %s\n", printable(o.Name), o.Expires.Format(time.DateTime), oneLine(err))
+				left++
 				continue
 			}
 			if len(drafts) > 0 && !sameSpeaker(as, by) {
@@ -52,6 +54,9 @@ this command is how somebody acts on it. Run it from cron with --yes.`,
 			drafts = append(drafts, draft{content: identity.Revoke{Subject: o.ID, Keep: keep}})
 		}
 		if len(drafts) == 0 {
+			if left > 0 {
+				return fmt.Errorf("%d operators whose time is over stay", left)
+			}
 			fmt.Fprintln(std.err, "No operator's time is over.")
 			return nil
 		}

@@ -22,7 +22,7 @@ so that narrowing again can also give back, up to what was granted.`,
 	}
 	ch := newChange(c, std)
 	var g grantFlags
-	c.Flags().StringVar(&g.role, "role", "writer", "what it may still do: reader, writer or admin")
+	c.Flags().StringVar(&g.role, "role", "", "what it may still do: reader, writer or admin (default: as granted)")
 	c.Flags().StringArrayVar(&g.patterns, "pattern", nil, "keys that its nodes may still write; may be repeated (default '**', as granted)")
 	c.Flags().Uint64Var(&g.nodes, "nodes", 0, "how many nodes it may still have (default: as granted)")
 	k := newKeepFlags(c)
@@ -34,6 +34,9 @@ so that narrowing again can also give back, up to what was granted.`,
 		o, err := s.operator(args[0])
 		if err != nil {
 			return err
+		}
+		if g.role == "" {
+			g.role = o.Role.String()
 		}
 		if g.nodes == 0 {
 			g.nodes = o.Slots
