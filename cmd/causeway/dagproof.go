@@ -198,7 +198,7 @@ func readProof(stdin io.Reader, file string) (provenFork, error) {
 	}
 	p := provenFork{Author: fork.Author, Fingerprint: fork.Author.Fingerprint(), Mesh: headers[0].Mesh, Prev: headers[0].Prev}
 	for i, id := range []dag.ID{fork.A, fork.B} {
-		p.Ops[i] = provenOp{ID: id, Seq: headers[i].Seq, Wall: time.UnixMilli(int64(headers[i].Wall)).UTC()}
+		p.Ops[i] = provenOp{ID: id, Seq: headers[i].Seq, Wall: admin.Moment(headers[i].Wall)}
 	}
 	return p, nil
 }

@@ -63,7 +63,7 @@ func NewOp(op *dag.Op, roster *identity.Roster) Op {
 		Seq:       op.Seq(),
 		Depth:     op.Depth(),
 		Epoch:     op.Epoch(),
-		Wall:      time.UnixMilli(int64(op.Wall())).UTC(),
+		Wall:      Moment(op.Wall()),
 		Parents:   []dag.ID{},
 		BodyBytes: op.Size(),
 		Carries:   op.HasStatements(),

@@ -29,7 +29,7 @@ func NewRoster(mesh dag.ID, g *dag.Graph) Roster {
 	}
 	for _, i := range r.Invitations() {
 		v := Invitation{ID: i.ID, Issuer: i.Issuer, As: i.Sponsor, Host: i.Host, Role: i.Role, Patterns: notNil(i.Patterns), Slots: i.Nodes,
-			Expires: time.UnixMilli(int64(i.Invite.Expires)).UTC(), Revoked: i.Revoked}
+			Expires: Moment(i.Invite.Expires), Revoked: i.Revoked}
 		if i.Redeemed != (identity.StatementID{}) {
 			v.Redeemed = &i.Redeemed
 		}
@@ -119,6 +119,6 @@ func timeOf(ms uint64) *time.Time {
 	if ms == 0 {
 		return nil
 	}
-	t := time.UnixMilli(int64(ms)).UTC()
+	t := Moment(ms)
 	return &t
 }
