@@ -14,7 +14,13 @@ type authorTable struct {
 
 	mu        sync.RWMutex
 	records   map[PublicKey]*record // of those that are enrolled
-	rotations map[StatementID][]*Statement
+	rotations map[StatementID]*rotations
+}
+
+// rotations are the rotates of an enrolment that stand.
+type rotations struct {
+	list []*Statement // ascending by index and ID
+	ids  map[StatementID]bool
 }
 
 // A record is what one roster says about one author.
@@ -56,7 +62,7 @@ func (r *Roster) record(key PublicKey) *record {
 func (r *Roster) table() *authorTable {
 	t := r.authors.Load()
 	if t == nil {
-		t = &authorTable{frame: r.basis.frame(), records: map[PublicKey]*record{}, rotations: map[StatementID][]*Statement{}}
+		t = &authorTable{frame: r.basis.frame(), records: map[PublicKey]*record{}, rotations: map[StatementID]*rotations{}}
 		if !r.authors.CompareAndSwap(nil, t) {
 			return r.table()
 		}
@@ -127,10 +133,9 @@ func (f *frame) restrictionsOn(o *operator, enrolment StatementID, key PublicKey
 	return list
 }
 
-// rotations returns the rotates of an enrolment that stand, ascending by index
-// and ID. A key that holds an index can hand on to a greater one only, so that
-// they are found in that order.
-func (r *Roster) rotations(t *authorTable, enrol *entry) []*Statement {
+// rotations returns the rotates of an enrolment that stand. A key that holds an
+// index can hand on to a greater one only, so that they are found in that order.
+func (r *Roster) rotations(t *authorTable, enrol *entry) *rotations {
 	id := enrol.statement.id
 	t.mu.RLock()
 	stand, ok := t.rotations[id]
@@ -148,16 +153,17 @@ func (r *Roster) rotations(t *authorTable, enrol *entry) []*Statement {
 // rotates reports whether a rotate of the enrolment's stands. It goes by the ID: ops
 // that carry one statement each hold a copy of it.
 func (r *Roster) rotates(t *authorTable, enrol *entry, id StatementID) bool {
-	return slices.ContainsFunc(r.rotations(t, enrol), func(s *Statement) bool { return s.id == id })
+	return r.rotations(t, enrol).ids[id]
 }
 
-func (r *Roster) findRotations(f *frame, enrol *entry) (stand []*Statement) {
+func (r *Roster) findRotations(f *frame, enrol *entry) *rotations {
+	stand := &rotations{ids: map[StatementID]bool{}}
 	c, ok := enrol.statement.Content.(Enrol)
 	if !ok {
-		return nil
+		return stand
 	}
 	if _, ok := f.stands(enrol); !ok {
-		return nil
+		return stand
 	}
 	id := enrol.statement.id
 	o := f.operators[*enrol.statement.As]
@@ -176,7 +182,7 @@ func (r *Roster) findRotations(f *frame, enrol *entry) (stand []*Statement) {
 				return true
 			}
 		}
-		stand = append(stand, s)
+		stand.list, stand.ids[s.id] = append(stand.list, s), true
 		if _, ok := least[rotate.Key]; !ok {
 			least[rotate.Key] = rotate.Index
 		}
@@ -204,7 +210,7 @@ func (r *Roster) findSiblings(t *authorTable, a *record) (keys []PublicKey) {
 			case a.Index == 0:
 				at(e, c.Node)
 			default:
-				for _, s := range r.rotations(t, e) {
+				for _, s := range r.rotations(t, e).list {
 					if rotate := s.Content.(Rotate); rotate.Index == a.Index {
 						at(e, rotate.Key)
 					}
