@@ -52,6 +52,16 @@ func (p *Pipeline) room() mvcc.Room {
 	return room
 }
 
+// overQuota reports whether the node's chain is beyond a quota, as after one
+// that came later: then not even an empty op would be valid.
+func (p *Pipeline) overQuota() bool {
+	if p.auth.standing == nil || p.tip == nil {
+		return false
+	}
+	maxBytes, maxWrites := p.auth.standing.Quota()
+	return maxBytes > 0 && p.tip.Bytes() > maxBytes || maxWrites > 0 && p.tip.Writes() > maxWrites
+}
+
 // checkQuota warns, once each time, when the node's chain nears its quota.
 func (p *Pipeline) checkQuota() {
 	if p.auth.standing == nil || p.tip == nil {

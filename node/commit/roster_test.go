@@ -297,3 +297,44 @@ func TestStatementsOverQuota(t *testing.T) {
 	}
 	replaysEqual(t, p)
 }
+
+// TestFoldOverQuota: a node whose chain is beyond a quota that came later makes no
+// op by itself, and goes on.
+func TestFoldOverQuota(t *testing.T) {
+	p := founder(t)
+	put(t, p, "k", "v")
+	sealed(t, p)
+	var statements [][]byte
+	for i := range uint64(foldHeads + 1) {
+		statements = append(statements, enrol(t, p, fmt.Sprint("node ", i), i+1))
+		if _, err := p.Carry(t.Context(), statements[i:]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	author, _ := p.Graph().Roster().Author(p.Key())
+	carryOut(t, p, state(t, p, true, identity.Quota{Subject: author.ID, Bytes: 1}))
+	var nodes []*Pipeline
+	for i := range statements {
+		q := open(t, memstore.New(), p.cfg.Mesh, fmt.Sprint("node ", i))
+		deliver(t, p, q)
+		nodes = append(nodes, q)
+	}
+	for _, q := range nodes { // each has opened a window with an op of its own
+		deliver(t, q, p)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(p.Graph().Heads()); n <= foldHeads {
+		t.Fatalf("%d heads", n)
+	}
+	p.foldAt = time.Now().Add(-time.Second)
+	p.foldWhenIdle()
+	if err := p.Err(); err != nil {
+		t.Errorf("the node stopped: %v", err)
+	}
+	p.claimWindow()
+	if err := p.Err(); err != nil {
+		t.Errorf("the node stopped: %v", err)
+	}
+}

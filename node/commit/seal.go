@@ -110,7 +110,7 @@ func (p *Pipeline) sign(h dag.Header, body dag.Body, seal sealRecord) error {
 // its key and the heads, so that one fold is usually adopted by all.
 func (p *Pipeline) foldWhenIdle() {
 	heads := p.graph.Heads()
-	if len(heads) <= foldHeads || len(p.unsealed) > 0 || !p.ready.Load() || p.mayAuthor() != nil {
+	if len(heads) <= foldHeads || len(p.unsealed) > 0 || !p.ready.Load() || p.mayAuthor() != nil || p.overQuota() {
 		p.foldAt = time.Time{}
 		return
 	}

@@ -88,7 +88,7 @@ func (p *Pipeline) nextPart() {
 // claimWindow claims a window with an own op and renumbers the view. It leaves
 // all as it was if the node must not make ops, or if no window is free.
 func (p *Pipeline) claimWindow() {
-	if p.mayAuthor() != nil {
+	if p.mayAuthor() != nil || p.overQuota() {
 		return
 	}
 	epoch, err := p.pickEpoch()
