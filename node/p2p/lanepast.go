@@ -58,10 +58,10 @@ func tips(g *dag.Graph) (all []tip) {
 // whose author may not write here, and whether the answer was cut.
 func (s *laneSession) pull(ctx context.Context, q *question, room *int) (foreign []dag.ID, cut bool, err error) {
 	p, err := s.exchange(q, reconcile.MaxFrame)
+	if err != nil {
+		return nil, false, err
+	}
 	for {
-		if err != nil {
-			return foreign, false, err
-		}
 		ops, more, err := decodeLaneOps(p)
 		if err != nil {
 			return foreign, false, err
@@ -79,7 +79,9 @@ func (s *laneSession) pull(ctx context.Context, q *question, room *int) (foreign
 		if len(ops) == 0 {
 			return foreign, false, fmt.Errorf("%w: an empty frame that is not the last", reconcile.ErrProtocol)
 		}
-		p, err = s.frames.read()
+		if p, err = s.frames.read(); err != nil {
+			return foreign, false, err
+		}
 	}
 }
 
