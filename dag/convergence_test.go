@@ -135,7 +135,7 @@ func verdictsOf(ops map[dag.ID]*refOp) map[dag.ID]verdict {
 		for _, t := range o.Transactions() {
 			v.void = append(v.void, refVoid(roster, author, o, t, true))
 		}
-		a, _ := roster.Author(author)
+		a, _ := roster.AuthorAt(author, o)
 		for _, key := range dagtest.Keys {
 			rule, ok := roster.Rule(o, []byte(key))
 			v.passes[key] = ok && (rule.Mode == identity.ModeLocal || rule.Mode == identity.ModeOwned && *rule.Owner != a.Operator)

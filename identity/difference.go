@@ -116,12 +116,6 @@ func changed(as, bs map[StatementID][]*issued, f func(StatementID)) {
 // records has; what keeps nothing if they are of different authors; nil if
 // they say the same.
 func authorDifference(a, b *record) (keeps [][]Place) {
-	switch {
-	case a == nil && b == nil:
-		return nil
-	case a == nil || b == nil || a.ID != b.ID || a.Index != b.Index:
-		return [][]Place{nil}
-	}
 	only := func(as, bs []*issued) {
 		for _, s := range as {
 			if !slices.ContainsFunc(bs, func(t *issued) bool { return s.id() == t.id() }) {
@@ -129,8 +123,17 @@ func authorDifference(a, b *record) (keeps [][]Place) {
 			}
 		}
 	}
-	only(a.restrictions, b.restrictions)
-	only(b.restrictions, a.restrictions)
+	several := a != nil && a.next != nil
+	for ; a != nil && b != nil; a, b = a.next, b.next {
+		if a.ID != b.ID || a.Index != b.Index || several && !a.by.equal(b.by) {
+			return [][]Place{nil}
+		}
+		only(a.restrictions, b.restrictions)
+		only(b.restrictions, a.restrictions)
+	}
+	if a != nil || b != nil {
+		return [][]Place{nil}
+	}
 	return keeps
 }
 

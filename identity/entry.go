@@ -171,6 +171,14 @@ func (e *entry) within(keep []Place, host *PublicKey) bool {
 	return false
 }
 
+// before reports whether the past of an operation carries the statement; that
+// of the founding op has what it carries itself.
+func (e *entry) before(at Place) bool {
+	return slices.ContainsFunc(e.carriers, func(c carrier) bool {
+		return c.at != nil && (c.at.InPastOf(at) || c.at == at && e.statement.Mesh == nil)
+	})
+}
+
 // within reports whether an operation is one of those to keep or in the past of one.
 func within(keep []Place, at Place) bool {
 	if at == nil {

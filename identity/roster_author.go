@@ -27,6 +27,8 @@ type rotations struct {
 type record struct {
 	Author
 	frame        *frame
+	by           *entry  // the enrol or rotate
+	next         *record // by the next statement that makes the key an author, if any
 	operator     *operator
 	restrictions []*issued // in force on the operator, its sponsors, the enrolment and the key
 	heads        []Place   // the greatest of what these and policies keep
@@ -74,40 +76,46 @@ func (r *Roster) table() *authorTable {
 	return t
 }
 
-// newRecord finds where the key belongs: to the enrolment that names it, of
-// the least ID, or else to the rotate that does.
-func (r *Roster) newRecord(t *authorTable, key PublicKey) *record {
+// newRecord returns what makes the key an author, in the order in which that
+// goes: the enrolments that name it, ascending by ID, and then the rotates.
+func (r *Roster) newRecord(t *authorTable, key PublicKey) (first *record) {
 	f := t.frame
 	if f.found == nil {
 		return nil
 	}
-	var enrol, rotate *entry
+	var enrols, rotates []*entry
 	r.set.about(newTopic(key, narrowAuthor), func(e *entry) bool { // ascending by ID
 		switch c := e.statement.Content.(type) {
 		case Enrol:
 			if _, ok := f.stands(e); ok && c.Node == key {
-				enrol = e
+				enrols = append(enrols, e)
 			}
 		case Rotate:
-			if rotate != nil || c.Key != key {
+			if c.Key != key {
 				break
 			}
 			if named := r.set.get(c.Enrolment); named != nil && r.rotates(t, named, e.statement.id) {
-				rotate = e
+				rotates = append(rotates, e)
 			}
 		}
-		return enrol == nil
+		return true
 	})
-	rec := &record{Author: Author{Key: key}, frame: f}
-	switch {
-	case enrol != nil:
-	case rotate != nil:
-		s := rotate.statement
-		c := s.Content.(Rotate)
-		rec.Index, rec.From, rec.Rotation = c.Index, &s.Issuer, &s.id
+	last := &first
+	for _, e := range append(enrols, rotates...) {
+		*last = r.recordBy(t, key, e)
+		last = &(*last).next
+	}
+	return first
+}
+
+// recordBy returns what the roster says about a key by one statement that makes it an author.
+func (r *Roster) recordBy(t *authorTable, key PublicKey, by *entry) *record {
+	f := t.frame
+	rec := &record{Author: Author{Key: key}, frame: f, by: by}
+	enrol := by
+	if c, ok := by.statement.Content.(Rotate); ok {
+		rec.Index, rec.From, rec.Rotation = c.Index, &by.statement.Issuer, &by.statement.id
 		enrol = r.set.get(c.Enrolment)
-	default:
-		return nil
 	}
 	s := enrol.statement
 	c := s.Content.(Enrol)
@@ -119,6 +127,21 @@ func (r *Roster) newRecord(t *authorTable, key PublicKey) *record {
 	rec.siblings = sync.OnceValue(func() []PublicKey { return r.findSiblings(t, rec) })
 	rec.judge()
 	return rec
+}
+
+// of returns the record by which an operation at that place is judged: the first
+// of those whose statement the operation's past carries, if it carries any. So
+// who enrols a key anew, be it the thief of it, takes nothing away from what it wrote before.
+func (a *record) of(at Place) *record {
+	if at == nil || a.next == nil {
+		return a
+	}
+	for b := a; b != nil; b = b.next {
+		if b.by.before(at) {
+			return b
+		}
+	}
+	return a
 }
 
 // restrictionsOn returns the restrictions in force on a key of an enrolment.
@@ -228,8 +251,8 @@ func (f *frame) revoked(o *operator, enrolment StatementID, key PublicKey) bool 
 	return len(f.restrictionsOn(o, enrolment, key)) > len(o.chain)
 }
 
-// Author returns what the roster says about a key, revoked or not, or false if
-// it is not enrolled. The result is shared: read only.
+// Author returns what the roster says about a key as the author of operations
+// to come, revoked or not, or false if it is not enrolled. The result is shared: read only.
 func (r *Roster) Author(key PublicKey) (*Author, bool) {
 	rec := r.record(key)
 	if rec == nil {

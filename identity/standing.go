@@ -119,6 +119,7 @@ func (r *Roster) StandingAt(key PublicKey, at Place) *Standing {
 	if a == nil {
 		return &Standing{key: key, err: notEnrolled(key), policy: r.basis.frame().policyAt(at)}
 	}
+	a = a.of(at)
 	if at == nil || !within(a.heads, at) {
 		return a.now
 	}

@@ -53,7 +53,7 @@ type mark struct {
 //
 //	Ann = admit admin /a/** /b/** nodes=2      an operator; Home is the founding one
 //	x = enrol Ann slot=0 rotations=2           a node, named by its letter from now on
-//	y = rotate x index=1                       and its key after a rotation (key=y: to that key once more)
+//	y = rotate x index=1                       and its key after a rotation (of both: key=y for that one once more)
 //	R = revoke Ann keep=x1,b2                  or a node's enrolment (key=y: that key alone) or an invite
 //	N = narrow Ann writer /a/** nodes=1 keep=x1
 //	M = readmit supersedes=R,N

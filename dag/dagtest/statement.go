@@ -63,20 +63,14 @@ func (c *Chart) state(name, kind, rest string) error {
 			return w.err
 		}
 		issuer, as = o.key, &o.id
-		node := c.m.Key("node " + name)
+		node := w.nodeFor(name)
 		slot := w.number("slot", 0)
 		content = identity.Enrol{Slot: slot, Node: node.Public(), Rotations: w.number("rotations", 0),
 			Consent: identity.SignConsent(c.m.Founding.ID(), o.id, slot, node)}
-		w.nameNode(name, node)
 	case "rotate":
 		issuer = w.node(w.word(0))
 		enrolment := c.m.enrolments[issuer.Public()]
-		node := c.m.Key("node " + name)
-		if to := w.options["key"]; to != "" {
-			node = w.node(to)
-		} else {
-			w.nameNode(name, node)
-		}
+		node := w.nodeFor(name)
 		index := w.number("index", 1)
 		content = identity.Rotate{Enrolment: enrolment, Index: index, Key: node.Public(),
 			Consent: identity.SignRotationConsent(c.m.Founding.ID(), enrolment, index, node)}
@@ -183,6 +177,17 @@ func (w *words) node(letter string) *identity.PrivateKey {
 	}
 	w.fail(fmt.Errorf("no node %q so far", letter))
 	return w.c.m.Node(0)
+}
+
+// nodeFor returns the key that a statement makes an author: a new one of the
+// statement's name, or the one that key= says.
+func (w *words) nodeFor(name string) *identity.PrivateKey {
+	if old := w.options["key"]; old != "" {
+		return w.node(old)
+	}
+	key := w.c.m.Key("node " + name)
+	w.nameNode(name, key)
+	return key
 }
 
 // nameNode makes a letter name a node's key.

@@ -59,20 +59,42 @@ func (m *Model) onNode(key identity.PublicKey, enrolment identity.StatementID) [
 	})
 }
 
-// Author returns where a key belongs.
-func (m *Model) Author(key identity.PublicKey) (Author, bool) {
+// Author returns where a key belongs after everything.
+func (m *Model) Author(key identity.PublicKey) (Author, bool) { return m.AuthorAt(key, nil) }
+
+// AuthorAt returns where a key belongs, as the author of an operation at that place.
+func (m *Model) AuthorAt(key identity.PublicKey, at identity.Place) (Author, bool) {
+	var all, carried []Author
+	add := func(s *identity.Statement, a Author) {
+		all = append(all, a)
+		if at != nil && m.carriedBefore(s, at) {
+			carried = append(carried, a)
+		}
+	}
 	for _, s := range m.order { // the enrolment of the least ID
 		if c, ok := s.Content.(identity.Enrol); ok && c.Node == key && m.Stands(s.ID()) {
-			return Author{Enrolment: s.ID(), Operator: *s.As, Slot: c.Slot}, true
+			add(s, Author{Enrolment: s.ID(), Operator: *s.As, Slot: c.Slot})
 		}
 	}
 	for _, s := range m.order { // or else the rotate of the least ID
 		if c, ok := s.Content.(identity.Rotate); ok && c.Key == key && m.Stands(s.ID()) {
 			e, _ := content[identity.Enrol](m, c.Enrolment)
-			return Author{Enrolment: c.Enrolment, Operator: *m.known[c.Enrolment].As, Slot: e.Slot, Index: c.Index, Rotation: s.ID()}, true
+			add(s, Author{Enrolment: c.Enrolment, Operator: *m.known[c.Enrolment].As, Slot: e.Slot, Index: c.Index, Rotation: s.ID()})
 		}
 	}
+	for _, a := range append(carried, all...) { // if the past carries any, then of those
+		return a, true
+	}
 	return Author{}, false
+}
+
+// carriedBefore reports whether an operation's past carries a statement, or the
+// founding op itself. A rotate is carried by its issuer's operations.
+func (m *Model) carriedBefore(s *identity.Statement, at identity.Place) bool {
+	return slices.ContainsFunc(m.carried, func(c identity.Carried) bool {
+		return c.Statement.ID() == s.ID() && c.At != nil && (s.Kind() != identity.KindRotate || c.Author == s.Issuer) &&
+			(c.At.InPastOf(at) || c.Founding && c.At == at)
+	})
 }
 
 // Keys returns all keys that are somebody's, ascending.
@@ -136,7 +158,7 @@ func (m *Model) Quota(key identity.PublicKey) (bytes, writes uint64) {
 // restrictions returns what counts against an operation of the key at a place;
 // ErrNotEnrolled or ErrRevoked if nothing of it counts.
 func (m *Model) restrictions(key identity.PublicKey, at identity.Place) (admission, []identity.Narrow, error) {
-	a, ok := m.Author(key)
+	a, ok := m.AuthorAt(key, at)
 	if !ok {
 		return admission{}, nil, identity.ErrNotEnrolled
 	}
