@@ -10,11 +10,13 @@ import (
 // segments: a node is reached by the segments before it, and a key visits no
 // more nodes than patterns begin as it does, whatever the number of patterns.
 type matcher struct {
-	literal map[string]*matcher // by unescaped segment
-	star    *matcher            // any one segment
-	end     uint64              // of a pattern whose last segment leads here
-	rest    uint64              // of a pattern that goes on with **
-	least   uint64              // of all below and here that are not 0; see settle
+	name  string              // an unescaped segment,
+	named *matcher            // where it leads; most nodes have no other, and a map takes four times their size
+	other map[string]*matcher // by unescaped segment
+	star  *matcher            // any one segment
+	end   uint64              // of a pattern whose last segment leads here
+	rest  uint64              // of a pattern that goes on with **
+	least uint64              // of all below and here that are not 0; see settle
 }
 
 // slot returns where the value of a pattern is kept: 0 at first.
@@ -38,15 +40,28 @@ func (m *matcher) next(seg string) *matcher {
 		return m.star
 	}
 	seg = unescape(seg)
-	if m.literal == nil {
-		m.literal = map[string]*matcher{}
+	kid := m.literal([]byte(seg))
+	if kid != nil {
+		return kid
 	}
-	kid := m.literal[seg]
-	if kid == nil {
-		kid = &matcher{}
-		m.literal[seg] = kid
+	kid = &matcher{}
+	switch {
+	case m.named == nil:
+		m.name, m.named = seg, kid
+	case m.other == nil:
+		m.other = map[string]*matcher{seg: kid}
+	default:
+		m.other[seg] = kid
 	}
 	return kid
+}
+
+// literal returns where an unescaped segment leads, nil if nowhere.
+func (m *matcher) literal(seg []byte) *matcher {
+	if m.named != nil && m.name == string(seg) {
+		return m.named
+	}
+	return m.other[string(seg)]
 }
 
 func unescape(seg string) string {
@@ -66,7 +81,10 @@ func unescape(seg string) string {
 // settle computes the least values, for [matcher.first].
 func (m *matcher) settle() uint64 {
 	m.least = leastOf(m.end, m.rest)
-	for _, kid := range m.literal {
+	if m.named != nil {
+		m.least = leastOf(m.least, m.named.settle())
+	}
+	for _, kid := range m.other {
 		m.least = leastOf(m.least, kid.settle())
 	}
 	if m.star != nil {
@@ -91,7 +109,7 @@ func (m *matcher) first(key []byte, best uint64) uint64 {
 	}
 	best = leastOf(best, m.rest)
 	seg, rest, more := cutSegment(key)
-	for _, kid := range [2]*matcher{m.literal[string(seg)], m.star} {
+	for _, kid := range [2]*matcher{m.literal(seg), m.star} {
 		switch {
 		case kid == nil:
 		case more:
@@ -111,7 +129,7 @@ func (m *matcher) all(key []byte, enough uint64) uint64 {
 		return v
 	}
 	seg, rest, more := cutSegment(key)
-	for _, kid := range [2]*matcher{m.literal[string(seg)], m.star} {
+	for _, kid := range [2]*matcher{m.literal(seg), m.star} {
 		switch {
 		case kid == nil:
 		case more:
@@ -131,7 +149,7 @@ func (m *matcher) covering(prefix []byte) uint64 {
 	if !more {
 		return v
 	}
-	if kid := m.literal[string(seg)]; kid != nil {
+	if kid := m.literal(seg); kid != nil {
 		v |= kid.covering(rest)
 	}
 	if m.star != nil {
