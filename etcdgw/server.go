@@ -48,7 +48,8 @@ type Server struct {
 
 	stopping context.Context // done when Shutdown begins; that ends every stream
 	stop     context.CancelFunc
-	serving  sync.WaitGroup // Serve
+	serving  chan struct{}  // closed when Serve returns; nil until it is called
+	starting sync.Mutex     // guards serving
 	streams  sync.WaitGroup // the receiving goroutines of streams
 }
 
@@ -182,8 +183,14 @@ func (s *Server) MetricsURLs() []string {
 // other error is that of a listener that failed; the others are closed then. It
 // is called once.
 func (s *Server) Serve() error {
-	s.serving.Add(1)
-	defer s.serving.Done()
+	s.starting.Lock()
+	if s.stopping.Err() != nil {
+		s.starting.Unlock()
+		return ErrClosed
+	}
+	s.serving = make(chan struct{})
+	s.starting.Unlock()
+	defer close(s.serving)
 
 	g, ctx := errgroup.WithContext(context.Background())
 	for _, sn := range s.sniffers {
@@ -244,7 +251,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		<-finished
 	}
 	s.json.close()
-	s.serving.Wait()
+	s.starting.Lock()
+	serving := s.serving // none begins any more: stopping is done
+	s.starting.Unlock()
+	if serving != nil {
+		<-serving
+	}
 	s.streams.Wait()
 	return err
 }
