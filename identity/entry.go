@@ -5,14 +5,13 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
-	"slices"
 )
 
 // An entry is a statement of a roster, with as much of its carriers as can matter.
 type entry struct {
 	statement *Statement
 	keep      []Place   // what its keep heads name
-	carriers  []carrier // the least ones, ascending by compare; at least one
+	carriers  *carriers // the least ones; at least one
 }
 
 // A carrier is an operation that carries a statement. What a restriction keeps
@@ -40,7 +39,7 @@ func newEntry(c Carried, known *set) *entry {
 	} else if !s.VerifySignature() {
 		return nil
 	}
-	return &entry{statement: s, keep: c.Keep, carriers: []carrier{{c.Op, c.At, c.Author, c.Seq, c.Index}}}
+	return &entry{statement: s, keep: c.Keep, carriers: newCarriers(carrier{c.Op, c.At, c.Author, c.Seq, c.Index})}
 }
 
 // topics appends what the statement is about. Each is narrowed by who issued
@@ -106,50 +105,32 @@ func (c *carrier) covers(d *carrier, redeem bool) bool {
 	return c.at.InPastOf(d.at)
 }
 
-func (e *entry) covers(d *carrier) bool {
-	redeem := e.statement.Kind() == KindRedeem
-	return slices.ContainsFunc(e.carriers, func(c carrier) bool { return c.covers(d, redeem) })
-}
-
 // joinEntries joins two entries of one statement, and reports whether the
 // result is no more than a, and than b.
 func joinEntries(a, b *entry) (joined *entry, isA, isB bool) {
 	if a == b {
 		return a, true, true
 	}
-	isA, isB = true, true
-	joined = &entry{statement: a.statement, keep: a.keep}
-	for _, c := range a.carriers {
-		if !b.covers(&c) {
-			joined.carriers, isB = append(joined.carriers, c), false
-		} else if b.has(&c) {
-			joined.carriers = append(joined.carriers, c)
-		}
-	}
-	for _, c := range b.carriers {
-		if !a.covers(&c) {
-			joined.carriers, isA = append(joined.carriers, c), false
-		}
-	}
+	all, isA, isB := joinCarriers(a.carriers, b.carriers, a.statement.Kind() == KindRedeem)
 	switch {
 	case isA:
 		return a, isA, isB
 	case isB:
 		return b, isA, isB
 	}
-	slices.SortFunc(joined.carriers, func(a, b carrier) int { return a.compare(&b) })
-	return joined, false, false
-}
-
-// has reports whether the entry has the very carrier.
-func (e *entry) has(c *carrier) bool {
-	return slices.ContainsFunc(e.carriers, func(d carrier) bool { return c.compare(&d) == 0 })
+	return &entry{statement: a.statement, keep: a.keep, carriers: all}, false, false
 }
 
 // equal reports whether two entries are of the same statement and carriers.
 func (e *entry) equal(b *entry) bool {
-	return e == b || e.statement.id == b.statement.id &&
-		slices.EqualFunc(e.carriers, b.carriers, func(c, d carrier) bool { return c.compare(&d) == 0 })
+	if e == b {
+		return true
+	}
+	same := e.statement.id == b.statement.id
+	differs := func(*carrier) { same = false }
+	e.carriers.beyond(b.carriers, differs)
+	b.carriers.beyond(e.carriers, differs)
+	return same
 }
 
 // in reports whether the statement is one of the mesh with that founding op.
@@ -157,24 +138,21 @@ func (e *entry) in(founding [32]byte) bool {
 	if mesh := e.statement.Mesh; mesh != nil {
 		return *mesh == founding
 	}
-	return slices.ContainsFunc(e.carriers, func(c carrier) bool { return c.op == founding })
+	return len(e.carriers.of(&founding)) > 0
 }
 
 // within reports whether a carrier that counts is within what is kept. Those
 // of a redeem count that are its invite's host's.
 func (e *entry) within(keep []Place, host *PublicKey) bool {
-	for i := range e.carriers {
-		if c := &e.carriers[i]; (host == nil || c.author == *host) && within(keep, c.at) {
-			return true
-		}
-	}
-	return false
+	return e.carriers.any(func(c *carrier) bool {
+		return (host == nil || c.author == *host) && within(keep, c.at)
+	})
 }
 
 // before reports whether the past of an operation carries the statement; that
 // of the founding op has what it carries itself.
 func (e *entry) before(at Place) bool {
-	return slices.ContainsFunc(e.carriers, func(c carrier) bool {
+	return e.carriers.any(func(c *carrier) bool {
 		return c.at != nil && (c.at.InPastOf(at) || c.at == at && e.statement.Mesh == nil)
 	})
 }

@@ -102,12 +102,12 @@ func (f *frame) chooseFound() {
 		if !ok || !slices.Contains(c.Founders, e.statement.Issuer) {
 			return true
 		}
-		for _, in := range e.carriers {
+		return e.carriers.each(func(in *carrier) bool {
 			if f.found == nil || bytes.Compare(in.op[:], f.founding[:]) < 0 {
 				f.founding, f.found = in.op, e.statement
 			}
-		}
-		return true
+			return true
+		})
 	})
 }
 
@@ -237,13 +237,12 @@ func (f *frame) redeem(i *invitation) *operator {
 				return true
 			}
 		}
-		for n := range e.carriers {
-			d := &e.carriers[n]
+		return e.carriers.each(func(d *carrier) bool {
 			if d.author == c.Host && (at == nil || cmp.Or(cmp.Compare(d.seq, at.seq), cmp.Compare(d.index, at.index)) < 0) {
 				first, at = e, d
 			}
-		}
-		return true
+			return true
+		})
 	})
 	if first == nil {
 		return nil

@@ -25,9 +25,10 @@ func (r *Roster) Carriers(id StatementID) []Carrier {
 	if e == nil {
 		return nil
 	}
-	list := make([]Carrier, len(e.carriers))
-	for i, c := range e.carriers {
-		list[i] = Carrier{Op: c.op, Author: c.author}
-	}
+	var list []Carrier
+	e.carriers.each(func(c *carrier) bool {
+		list = append(list, Carrier{Op: c.op, Author: c.author})
+		return true
+	})
 	return list
 }
