@@ -70,11 +70,6 @@ func (n *Node) peers() []admin.Peer {
 	return peers
 }
 
-// Members implements admin.Node.
-func (n *Node) Members(context.Context) ([]admin.Member, error) {
-	return admin.Members(n.pipeline.Graph().Roster()), nil
-}
-
 // InviteSite implements admin.Node.
 func (n *Node) InviteSite(_ context.Context, issuer identity.PublicKey) (admin.InviteSite, error) {
 	if !n.pipeline.Ready() {

@@ -13,7 +13,6 @@
 //
 //	GET /v0/status                        Status
 //	GET /v0/peers                         {"peers": [Peer…]}
-//	GET /v0/members                       {"members": [Member…]}
 //	GET /v0/invite-site?issuer=ed25519:…  InviteSite
 //	GET /v0/dag/heads                     {"ops": [Op…]}
 //	GET /v0/dag/log?limit=N               {"ops": [Op…]}, children before their parents

@@ -27,11 +27,10 @@ func testKey(b byte) identity.PublicKey { return identity.NewKeyFromSeed([32]byt
 
 // fakeNode answers with fixed values, or with err.
 type fakeNode struct {
-	status  admin.Status
-	members []admin.Member
-	op      admin.OpDetail
-	roster  admin.Roster
-	err     error
+	status admin.Status
+	op     admin.OpDetail
+	roster admin.Roster
+	err    error
 
 	site  admin.InviteSite
 	limit int
@@ -47,7 +46,6 @@ func (f *fakeNode) Status(ctx context.Context) (admin.Status, error) {
 	}
 	return f.status, f.err
 }
-func (f *fakeNode) Members(context.Context) ([]admin.Member, error) { return f.members, f.err }
 func (f *fakeNode) InviteSite(_ context.Context, issuer identity.PublicKey) (admin.InviteSite, error) {
 	if issuer != testKey(1) {
 		return admin.InviteSite{}, admin.ErrDenied
@@ -99,8 +97,6 @@ func newFakeNode() *fakeNode {
 			ClientURLs: []string{"http://127.0.0.1:2379"}, PeerAddresses: []string{}, Started: time.Unix(1, 0).UTC(),
 			Peers: []admin.Peer{{ID: testKey(2), Connected: true, LagOps: 3}, {ID: testKey(3)}},
 		},
-		members: []admin.Member{{ID: identity.StatementID{8}, Name: "founder", Role: identity.RoleAdmin,
-			Patterns: []identity.Pattern{"**"}, Slots: 4, Nodes: []identity.PublicKey{testKey(1)}}},
 		site: admin.InviteSite{Mesh: dag.ID{7}, Node: testKey(1), Addresses: []string{"/ip4/127.0.0.1/tcp/1"}, Seq: 3, Prev: &identity.StatementID{8}},
 		op: admin.OpDetail{
 			Op: op, BlockBytes: 200,
@@ -140,10 +136,6 @@ func TestAnswers(t *testing.T) {
 	peers, err := c.Peers(ctx)
 	if d := cmp.Diff(n.status.Peers, peers); err != nil || d != "" {
 		t.Errorf("Peers() = %v, differs (-want +got):\n%s", err, d)
-	}
-	members, err := c.Members(ctx)
-	if d := cmp.Diff(n.members, members); err != nil || d != "" {
-		t.Errorf("Members() = %v, differs (-want +got):\n%s", err, d)
 	}
 	heads, err := c.Heads(ctx)
 	if d := cmp.Diff([]admin.Op{n.op.Op}, heads); err != nil || d != "" {

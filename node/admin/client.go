@@ -71,13 +71,6 @@ func (c *Client) Peers(ctx context.Context) ([]Peer, error) {
 	return l.Peers, err
 }
 
-// Members returns the operators of the mesh and their nodes.
-func (c *Client) Members(ctx context.Context) ([]Member, error) {
-	var l memberList
-	err := c.get(ctx, "/v0/members", &l)
-	return l.Members, err
-}
-
 // InviteSite asks what an invitation by issuer must name. Errors: ErrDenied if
 // issuer is no key of an admin operator, ErrNotReady before the first sync.
 func (c *Client) InviteSite(ctx context.Context, issuer identity.PublicKey) (InviteSite, error) {

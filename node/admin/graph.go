@@ -2,7 +2,6 @@ package admin
 
 import (
 	"container/heap"
-	"slices"
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/identity"
@@ -68,25 +67,4 @@ func (d *deepest) Pop() any {
 	last := (*d)[len(*d)-1]
 	*d = (*d)[:len(*d)-1]
 	return last
-}
-
-// Members returns the operators of r and their nodes, in r's order.
-func Members(r *identity.Roster) []Member {
-	nodes := make(map[identity.StatementID][]identity.PublicKey)
-	for _, n := range r.Nodes() {
-		nodes[n.Operator] = append(nodes[n.Operator], n.Key)
-	}
-	ms := []Member{}
-	for _, o := range r.Operators() {
-		slices.SortFunc(nodes[o.ID], identity.PublicKey.Compare)
-		m := Member{ID: o.ID, Name: o.Name, Role: o.Role, Slots: o.Grant.Nodes, Patterns: o.Patterns, Nodes: nodes[o.ID]}
-		if m.Patterns == nil {
-			m.Patterns = []identity.Pattern{}
-		}
-		if m.Nodes == nil {
-			m.Nodes = []identity.PublicKey{}
-		}
-		ms = append(ms, m)
-	}
-	return ms
 }

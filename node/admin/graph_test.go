@@ -94,18 +94,19 @@ func TestOpDetail(t *testing.T) {
 	}
 }
 
-func TestMembers(t *testing.T) {
+func TestNewRoster(t *testing.T) {
 	m := dagtest.New(t, 3)
-	ms := admin.Members(m.Graph.Roster())
-	if len(ms) != 1 {
-		t.Fatalf("%d members, want 1", len(ms))
+	r := admin.NewRoster(m.Founding.ID(), m.Graph)
+	if len(r.Operators) != 1 {
+		t.Fatalf("%d operators, want 1", len(r.Operators))
 	}
-	if ms[0].ID != m.Operator || len(ms[0].Nodes) != 3 {
-		t.Errorf("Members() = %+v", ms[0])
+	o := r.Operators[0]
+	if o.ID != m.Operator || o.Sponsor != nil || len(o.Nodes) != 3 {
+		t.Fatalf("NewRoster() has operator %+v", o)
 	}
-	for i := range ms[0].Nodes[1:] {
-		if ms[0].Nodes[i].Compare(ms[0].Nodes[i+1]) >= 0 {
-			t.Error("nodes are not ascending")
+	for i, n := range o.Nodes {
+		if n.Slot != uint64(i) || len(n.Keys) != 1 || n.Keys[0].Key != m.Author(i) {
+			t.Errorf("node %d = %+v, want key %s", i, n, m.Author(i))
 		}
 	}
 }

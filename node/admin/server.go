@@ -23,7 +23,6 @@ import (
 // this package reach the client as that; all others reach it as their text.
 type Node interface {
 	Status(ctx context.Context) (Status, error)
-	Members(ctx context.Context) ([]Member, error)
 	// InviteSite returns ErrDenied if issuer is no key of an admin operator,
 	// ErrNotReady before the first sync.
 	InviteSite(ctx context.Context, issuer identity.PublicKey) (InviteSite, error)
@@ -163,10 +162,6 @@ func handler(n Node) http.Handler {
 		st, err := n.Status(r.Context())
 		return peerList{Peers: st.Peers}, err
 	})
-	get("/v0/members", func(r *http.Request) (any, error) {
-		ms, err := n.Members(r.Context())
-		return memberList{Members: ms}, err
-	})
 	get("/v0/dag/heads", func(r *http.Request) (any, error) {
 		ops, err := n.Heads(r.Context())
 		return opList{Ops: ops}, err
@@ -257,9 +252,6 @@ func handler(n Node) http.Handler {
 type (
 	peerList struct {
 		Peers []Peer `json:"peers"`
-	}
-	memberList struct {
-		Members []Member `json:"members"`
 	}
 	opList struct {
 		Ops []Op `json:"ops"`

@@ -113,16 +113,6 @@ type Peer struct {
 	BannedUntil *time.Time `json:"banned_until,omitempty"` // shut out until then
 }
 
-// Member is an operator admitted to the mesh, with its nodes.
-type Member struct {
-	ID       identity.StatementID `json:"id"` // the statement that admitted it
-	Name     string               `json:"name"`
-	Role     identity.Role        `json:"role"`
-	Patterns []identity.Pattern   `json:"patterns"`
-	Slots    uint64               `json:"slots"` // nodes it may enrol
-	Nodes    []identity.PublicKey `json:"nodes"` // enrolled, ascending
-}
-
 // StateHash is the hash of a node's visible replicated keys and values. Nodes
 // that agree on them have the same, whatever their revisions. Its text is
 // "state:" and 64 lower-case hex digits.
