@@ -98,10 +98,13 @@ func (a *assigner) named(sl *slot, s *shown, c context, edits []edit, protected 
 		}
 	}
 	if len(inserted) > 0 {
-		for _, o := range newPlaces(inserted, a.names(sl, s, c)) {
-			o.write, o.kind = a.write, s.kind
-			sl.order = append(sl.order, o)
+		names := a.names(sl, s, c)
+		placed := newPlaces(inserted, names)
+		for i := range placed {
+			placed[i].write, placed[i].kind = a.write, s.kind
 		}
+		surveyed(placed, names, st.l, func() []orderEvent { return st.orderEvents(sl, s.kind, c, a.v) })
+		sl.order = append(sl.order, placed...)
 	}
 }
 

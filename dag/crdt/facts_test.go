@@ -149,7 +149,12 @@ func (f *facts) children(path []step, ids []int, k kind, p past) []kid {
 		})
 		return kids
 	}
-	var events []orderEvent
+	return arrangeKids(f.orderEvents(path, k, p), k, kids, f)
+}
+
+// orderEvents are what the writes of p said of the order of children.
+func (f *facts) orderEvents(path []step, k kind, p past) (events []orderEvent) {
+	c := f.context(path)
 	within := func(saw []int) bool {
 		return len(saw) == 0 || slices.ContainsFunc(saw, func(o int) bool { return f.live(o, p) })
 	}
@@ -163,7 +168,7 @@ func (f *facts) children(path []step, ids []int, k kind, p past) []kid {
 			events = append(events, o.orderEvent)
 		}
 	}
-	return arrangeKids(events, k, kids, f)
+	return events
 }
 
 // node is what a place shows, nil for nothing.
@@ -310,7 +315,12 @@ func (f *facts) inside(w int, p past, path []step, edits []edit, protected []str
 		names = append(names, s.key)
 	}
 	slices.Sort(names)
-	for _, o := range newPlaces(inserted, names) {
+	placed := newPlaces(inserted, names)
+	for i := range placed {
+		placed[i].write, placed[i].kind = w, k
+	}
+	surveyed(placed, names, f, func() []orderEvent { return f.orderEvents(path, k, p) })
+	for _, o := range placed {
 		place(o)
 	}
 }

@@ -13,6 +13,14 @@ type orderEvent struct {
 	keys  []string
 	after string // of a run: the child it follows; unless front
 	front bool
+	// places are all that the author of a reorder knew of, in its order, those of deleted children too.
+	places []placeName
+}
+
+// A placeName names a place: one write gives a child at most one.
+type placeName struct {
+	key   string
+	write int
 }
 
 type ordering uint8
@@ -61,8 +69,20 @@ const everybody = -1
 // and of the names of the visible children: one that no event places is in
 // front, known to everybody.
 func arrange(events []orderEvent, visible []string, c causality) []string {
+	o, places := arranged(events, visible, c)
+	names := make([]string, 0, len(places))
+	for _, n := range places {
+		if o.nodes[n.key] == n {
+			names = append(names, n.key)
+		}
+	}
+	return names
+}
+
+// arranged returns all places in order, as [arrange] does.
+func arranged(events []orderEvent, visible []string, c causality) (*orderer, []*orderNode) {
 	slices.SortStableFunc(events, func(a, b orderEvent) int { return c.compare(a.write, b.write) })
-	o := orderer{c: c, nodes: make(map[string]*orderNode)}
+	o := &orderer{c: c, nodes: make(map[string]*orderNode)}
 	o.placeRest(events, visible)
 	var whole *orderEvent // the greatest reorder
 	for i := range events {
@@ -72,17 +92,95 @@ func arrange(events []orderEvent, visible []string, c causality) []string {
 			o.place(&events[i])
 		}
 	}
-	walk := o.walk()
+	places := o.walk()
 	if whole != nil {
-		walk = o.reordered(walk, whole)
+		places = whole.applied(places)
 	}
-	names := make([]string, 0, len(walk))
-	for _, n := range walk {
-		if o.nodes[n.key] == n {
-			names = append(names, n.key)
+	return o, places
+}
+
+// survey notes in e, a reorder, all places that its author knew of, by the
+// events and the visible children that it saw and the places it made itself:
+// in the order of its keys, each followed by the places that followed it for
+// the author and are none of these.
+func (e *orderEvent) survey(events []orderEvent, visible []string, c causality) {
+	o, places := arranged(events, visible, c)
+	named := make(map[*orderNode]bool, len(e.keys))
+	for _, key := range e.keys {
+		if n := o.nodes[key]; n != nil {
+			named[n] = true
 		}
 	}
-	return names
+	first, following := followers(places, named)
+	e.places = make([]placeName, 0, len(places))
+	note := func(n *orderNode) { e.places = append(e.places, placeName{n.key, n.write}) }
+	for _, n := range first {
+		note(n)
+	}
+	for _, key := range e.keys {
+		n := o.nodes[key]
+		if !named[n] {
+			continue // a liar may name it twice
+		}
+		named[n] = false
+		note(n)
+		for _, f := range following[n] {
+			note(f)
+		}
+	}
+}
+
+// surveyed makes the reorder among the events of one write, if there is one,
+// know all places; seen are the events, and visible the children, that the
+// write's author saw.
+func surveyed(own []orderEvent, visible []string, c causality, seen func() []orderEvent) {
+	i := slices.IndexFunc(own, func(o orderEvent) bool { return o.how == reorder })
+	if i < 0 {
+		return
+	}
+	events := append(slices.Clone(own[:i]), own[i+1:]...)
+	own[i].survey(append(seen(), events...), visible, c)
+}
+
+// applied puts places in the order of e: those that its author knew of, each
+// followed by the places that follow it and are none of these.
+func (e *orderEvent) applied(places []*orderNode) []*orderNode {
+	byName := make(map[placeName]*orderNode, len(places))
+	for _, n := range places {
+		byName[placeName{n.key, n.write}] = n
+	}
+	known := make(map[*orderNode]bool, len(e.places))
+	for _, p := range e.places {
+		if n := byName[p]; n != nil {
+			known[n] = true
+		}
+	}
+	first, following := followers(places, known)
+	out := append(make([]*orderNode, 0, len(places)), first...)
+	for _, p := range e.places {
+		if n := byName[p]; n != nil {
+			out = append(append(out, n), following[n]...)
+		}
+	}
+	return out
+}
+
+// followers returns the places before the first of leaders, and those that
+// follow each and are none of them.
+func followers(places []*orderNode, leaders map[*orderNode]bool) (first []*orderNode, following map[*orderNode][]*orderNode) {
+	following = make(map[*orderNode][]*orderNode, len(leaders))
+	var at *orderNode
+	for _, n := range places {
+		switch {
+		case leaders[n]:
+			at = n
+		case at == nil:
+			first = append(first, n)
+		default:
+			following[at] = append(following[at], n)
+		}
+	}
+	return first, following
 }
 
 // placeRest puts those of visible in front that no event places.
@@ -100,40 +198,6 @@ func (o *orderer) placeRest(events []orderEvent, visible []string) {
 			o.insert(&o.head.right, &orderNode{key: key, write: everybody, byName: true, rank: i})
 		}
 	}
-}
-
-// reordered puts places in the order of e: those that its author knew of as
-// the places of the children named, each followed by the places that follow
-// it and are none of these.
-func (o *orderer) reordered(walk []*orderNode, e *orderEvent) []*orderNode {
-	named := make(map[string]*orderNode, len(e.keys))
-	for _, key := range e.keys {
-		named[key] = nil
-	}
-	latest := func(n, m *orderNode) bool { return m == nil || n.write == m.write || o.c.compare(n.write, m.write) > 0 }
-	for _, n := range walk {
-		m, ok := named[n.key]
-		if ok && (n.write == everybody || n.write == e.write || o.c.before(n.write, e.write)) && latest(n, m) {
-			named[n.key] = n
-		}
-	}
-	following := make(map[*orderNode][]*orderNode, len(e.keys)+1)
-	var at *orderNode
-	for _, n := range walk {
-		if named[n.key] == n {
-			at = n
-		} else {
-			following[at] = append(following[at], n)
-		}
-	}
-	out := append(make([]*orderNode, 0, len(walk)), following[nil]...)
-	for _, key := range e.keys {
-		if n := named[key]; n != nil {
-			named[key] = nil // a liar may name it twice
-			out = append(append(out, n), following[n]...)
-		}
-	}
-	return out
 }
 
 // sees reports whether the author of e knew of the place n. Of its own, it

@@ -142,6 +142,31 @@ func TestCounterLater(t *testing.T) {
 	}
 }
 
+// TestReorderKeepsDeleted: what the author of a reorder does not see, since it
+// was deleted, stays behind what it stood behind for that author, in case
+// somebody else keeps it. The history that begins with the first reorder agrees.
+func TestReorderKeepsDeleted(t *testing.T) {
+	values := []string{`{"a":1,"b":1,"c":1,"d":1}`, `{"c":1,"d":1,"b":1,"a":1}`, `{"c":1,"d":1,"a":1}`, `{"d":1,"c":1,"a":1}`, `{"c":1,"d":1,"b":2,"a":1}`}
+	seen := []int{-1, 0, 1, 2, 1} // the value that each author saw
+	first := Position{Depth: 1}
+	const want = `{"d":1,"b":2,"c":1,"a":1}`
+	for _, cut := range []int{0, 1} {
+		h := NewHistory()
+		h.Add(Write{Position: Position{Depth: uint64(1 + cut)}, Incarnation: first, Value: []byte(values[cut])}, nil)
+		for i := cut + 1; i < len(values); i++ {
+			p, ok := Diff(Parse([]byte(values[seen[i]]), nil), Parse([]byte(values[i]), nil))
+			if !ok {
+				t.Fatalf("no patch makes %s", values[i])
+			}
+			h.Add(Write{Position: Position{Depth: uint64(2 + seen[i]), Op: [32]byte{byte(i)}}, Incarnation: first, Kind: Patched, Patch: p},
+				func(n int) bool { return n+cut <= seen[i] })
+		}
+		if got := string(h.Value().Tree.Value()); got != want {
+			t.Errorf("from write %d on: V = %s, want %s", cut, got, want)
+		}
+	}
+}
+
 // TestLives: deletes and creates beside puts.
 func TestLives(t *testing.T) {
 	at := func(depth uint64, site byte) Position { return Position{Depth: depth, Op: [32]byte{site}} }

@@ -378,7 +378,11 @@ func (e *event) has(key string) bool {
 // arrange puts children in their order. What a record was set to in a life that
 // has ended does not count; in a collection, what is deleted has its place still.
 func (st *state) arrange(sl *slot, k kind, kids []kid, c context, v view) []kid {
-	var events []orderEvent
+	return arrangeKids(st.orderEvents(sl, k, c, v), k, kids, st.l)
+}
+
+// orderEvents returns what the writes in the view said of the order of children.
+func (st *state) orderEvents(sl *slot, k kind, c context, v view) (events []orderEvent) {
 	record := c.p.isRecord()
 	for _, e := range sl.sets {
 		if e.n.kind == k && len(e.n.kids) > 0 && st.l.has(v, e.write) && (e.live == st.query || !record && st.within(e.through)) {
@@ -390,7 +394,7 @@ func (st *state) arrange(sl *slot, k kind, kids []kid, c context, v view) []kid 
 			events = append(events, o)
 		}
 	}
-	return arrangeKids(events, k, kids, st.l)
+	return events
 }
 
 // within reports whether one of the lives of a record is live; at the root there is none.
