@@ -11,17 +11,19 @@ import (
 )
 
 // forkedAuthors counts the authors of forks. Unlike the counter of forks found it
-// is that of the log: a liar does not vanish from it at a restart.
+// is that of the log and of the proofs kept: a liar does not vanish from it at a restart.
 func (n *Node) forkedAuthors() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "causeway_forked_authors", Help: "Authors who are proven to have signed two ops on one predecessor.",
-	}, func() float64 {
-		authors := make(map[identity.PublicKey]bool)
-		for _, f := range n.pipeline.Graph().Forks() {
-			authors[f.Author] = true
-		}
-		return float64(len(authors))
-	})
+	}, func() float64 { return float64(len(admin.Forked(n.pipeline.Graph(), n.proofs()))) })
+}
+
+// proofs returns the proofs of forks that peers showed.
+func (n *Node) proofs() admin.Proofs {
+	if n.network == nil { // it is still opening
+		return nil
+	}
+	return n.network.Proofs()
 }
 
 // Before implements admin.Node.
@@ -39,10 +41,10 @@ func (n *Node) markVoid(ops []admin.Op, err error) ([]admin.Op, error) {
 
 // Forked implements admin.Node.
 func (n *Node) Forked(context.Context) ([]admin.ForkedAuthor, error) {
-	return admin.Forked(n.pipeline.Graph()), nil
+	return admin.Forked(n.pipeline.Graph(), n.proofs()), nil
 }
 
 // ForkProof implements admin.Node.
 func (n *Node) ForkProof(_ context.Context, author identity.PublicKey) (admin.ForkProof, error) {
-	return admin.ProveFork(n.pipeline.Graph(), author, n.pipeline.Fetch)
+	return admin.ProveFork(n.pipeline.Graph(), n.proofs(), author, n.pipeline.Fetch)
 }

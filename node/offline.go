@@ -11,6 +11,7 @@ import (
 	"github.com/causeway-sync/causeway/identity"
 	"github.com/causeway-sync/causeway/node/admin"
 	"github.com/causeway-sync/causeway/node/commit"
+	"github.com/causeway-sync/causeway/node/p2p"
 )
 
 // Offline answers from a data directory on which no node runs what a running
@@ -95,12 +96,17 @@ func (o *Offline) markVoid(ops []admin.Op, err error) ([]admin.Op, error) {
 
 // Forked implements admin.Archive.
 func (o *Offline) Forked(context.Context) ([]admin.ForkedAuthor, error) {
-	return admin.Forked(o.Graph()), nil
+	shown, err := p2p.LoadProofs(o.store)
+	return admin.Forked(o.Graph(), shown), err
 }
 
 // ForkProof implements admin.Archive.
 func (o *Offline) ForkProof(_ context.Context, author identity.PublicKey) (admin.ForkProof, error) {
-	return admin.ProveFork(o.Graph(), author, o.Fetch)
+	shown, err := p2p.LoadProofs(o.store)
+	if err != nil {
+		return admin.ForkProof{}, err
+	}
+	return admin.ProveFork(o.Graph(), shown, author, o.Fetch)
 }
 
 var _ admin.Archive = (*Offline)(nil)

@@ -18,7 +18,7 @@ import (
 
 // Roster implements admin.Node.
 func (n *Node) Roster(context.Context) (admin.Roster, error) {
-	return admin.NewRoster(n.mesh, n.pipeline.Graph()), nil
+	return admin.NewRoster(n.mesh, n.pipeline.Graph(), n.proofs()), nil
 }
 
 // Issuer implements admin.Node.

@@ -21,7 +21,7 @@ func (n *Node) Status(context.Context) (admin.Status, error) {
 		Ops: uint64(graph.Len()), Forks: len(graph.Forks()),
 		Revision: view.Revision(), CompactRevision: view.CompactRevision(), Keys: int64(stats.Keys), StateHash: admin.StateHash(view.StateHash()),
 		ClientURLs: n.ClientURLs(), PeerAddresses: n.PeerAddrs(), Started: n.started.UTC(), Heads: []dag.ID{},
-		Forked: admin.Forked(graph), Peers: n.peers(), Key: n.story(), Alarms: alarms(view.Alarms(), n.pipeline.LogSpaceLow()),
+		Forked: admin.Forked(graph, n.proofs()), Peers: n.peers(), Key: n.story(), Alarms: alarms(view.Alarms(), n.pipeline.LogSpaceLow()),
 	}
 	for _, h := range graph.Heads() {
 		s.Heads = append(s.Heads, h.ID())

@@ -22,7 +22,8 @@ func newDAGForks(std stdio) *cobra.Command {
 		Short: "List the authors that have forked",
 		Long: `Forks lists the authors that have signed two operations on one predecessor: a
 liar, a thief beside the owner, or a disk that was copied. Proof exports what
-proves it.`,
+proves it. "By proof" says that a peer showed the proof, and not both of the
+operations are at this node.`,
 		Example: `  causeway dag forks
   causeway dag forks -o json | jq -r '.[].author'`,
 		Args: exactly(0, ""),
@@ -37,12 +38,20 @@ proves it.`,
 			return out.write(std.out, nonNil(forked), func(w io.Writer) {
 				fmt.Fprintln(w, "AUTHOR\tFINGERPRINT\tOPERATOR\tBRANCHES\tOPS")
 				for _, f := range forked {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s %s\n", f.Author, f.Author.Fingerprint(), orDash(printable(f.Operator)), f.Branches, f.A, f.B)
+					fmt.Fprintf(w, "%s\t%s\t%s\t%d%s\t%s %s\n", f.Author, f.Author.Fingerprint(), orDash(printable(f.Operator)), f.Branches, shownNote(f), f.A, f.B)
 				}
 			})
 		})
 	}
 	return c
+}
+
+// shownNote says of a forker that the ops which prove it are not both here.
+func shownNote(f admin.ForkedAuthor) string {
+	if f.Shown {
+		return " here, by proof"
+	}
+	return ""
 }
 
 func newDAGProof(std stdio) *cobra.Command {

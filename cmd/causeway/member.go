@@ -63,7 +63,7 @@ func writeRoster(w io.Writer, r admin.Roster, now time.Time) {
 			orDash(patternText(o.Patterns)), printable(s.speakerName(o.Sponsor)), operatorState(o, now), o.ID)
 		for _, e := range o.Nodes {
 			for _, k := range e.Keys {
-				fmt.Fprintf(w, "  slot %d\tkey %d of %d\t\t%s\t\t%s\t%s\n", e.Slot, k.Index, e.Rotations, k.Key, keyState(k), e.ID)
+				fmt.Fprintf(w, "  slot %d\tkey %d of %d\t\t%s\t%s\t%s\t%s\n", e.Slot, k.Index, e.Rotations, k.Key, k.Key.Fingerprint(), keyState(k), e.ID)
 			}
 		}
 	}

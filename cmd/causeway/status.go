@@ -56,7 +56,7 @@ func writeStatus(w io.Writer, st admin.Status) {
 	}
 	fmt.Fprintf(w, "forks\t%d\n", st.Forks)
 	for i, f := range st.Forked {
-		fmt.Fprintf(w, "%s\t%s of %s, %d branches\n", []string{"forked", ""}[min(i, 1)], f.Author, orDash(printable(f.Operator)), f.Branches)
+		fmt.Fprintf(w, "%s\t%s of %s, %d branches%s\n", []string{"forked", ""}[min(i, 1)], f.Author, orDash(printable(f.Operator)), f.Branches, shownNote(f))
 	}
 	fmt.Fprintf(w, "revision\t%d\n", st.Revision)
 	fmt.Fprintf(w, "keys\t%d\n", st.Keys)

@@ -19,7 +19,9 @@ import (
 type ForkedAuthor struct {
 	Author   identity.PublicKey `json:"author"`
 	Operator string             `json:"operator"` // of the author; empty if unknown
-	Branches int                `json:"branches"` // its ops that are prev of no other
+	Branches int                `json:"branches"` // its ops here that are prev of no other
+	// Shown says that a peer showed the proof: not both of its ops are here.
+	Shown bool `json:"shown"`
 	// A and B are two ops that prove it, ascending: the least pair that the node knows.
 	A dag.ID `json:"a"`
 	B dag.ID `json:"b"`
@@ -31,10 +33,18 @@ type ForkProof struct {
 	Proof  []byte             `json:"proof"` // docs/op.md section 3
 }
 
-// Forked returns the authors of g that have forked, ascending.
-func Forked(g *dag.Graph) []ForkedAuthor {
+// Proofs are proofs of forks that peers showed to a node, by author: see p2p.LoadProofs.
+type Proofs map[identity.PublicKey][]byte
+
+// Forked returns the authors that have forked, ascending: by the ops of g, or by a proof.
+func Forked(g *dag.Graph, shown Proofs) []ForkedAuthor {
 	roster := g.Roster()
 	least := make(map[identity.PublicKey]dag.Fork)
+	for author, proof := range shown {
+		if f, err := dag.ParseForkProof(proof); err == nil && f.Author == author && !g.Forked(author) {
+			least[author] = f
+		}
+	}
 	for _, f := range g.Forks() {
 		if l, ok := least[f.Author]; !ok || cmp.Or(f.A.Compare(l.A), f.B.Compare(l.B)) < 0 {
 			least[f.Author] = f
@@ -42,7 +52,7 @@ func Forked(g *dag.Graph) []ForkedAuthor {
 	}
 	authors := []ForkedAuthor{}
 	for author, f := range least {
-		a := ForkedAuthor{Author: author, Branches: len(g.Tips(author)), A: f.A, B: f.B}
+		a := ForkedAuthor{Author: author, Branches: len(g.Tips(author)), Shown: !g.Forked(author), A: f.A, B: f.B}
 		if o, ok := roster.Author(author); ok {
 			a.Operator = o.OperatorName
 		}
@@ -52,12 +62,15 @@ func Forked(g *dag.Graph) []ForkedAuthor {
 	return authors
 }
 
-// ProveFork returns the proof that author has forked; fetch returns an op's
-// block and body. An author who has not is ErrNotFound.
-func ProveFork(g *dag.Graph, author identity.PublicKey, fetch func(dag.ID) (block, body []byte, err error)) (ForkProof, error) {
-	for _, f := range Forked(g) {
+// ProveFork returns the proof that author has forked, one of those shown if g
+// does not hold both ops; fetch returns an op's block and body. An author who has not is ErrNotFound.
+func ProveFork(g *dag.Graph, shown Proofs, author identity.PublicKey, fetch func(dag.ID) (block, body []byte, err error)) (ForkProof, error) {
+	for _, f := range Forked(g, shown) {
 		if f.Author != author {
 			continue
+		}
+		if f.Shown {
+			return ForkProof{Author: author, Proof: shown[author]}, nil
 		}
 		a, _, err := fetch(f.A)
 		if err != nil {

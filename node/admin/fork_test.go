@@ -77,7 +77,7 @@ func TestForked(t *testing.T) {
 		G -> c1'{/k=v}
 	`)
 	c.Add()
-	got := admin.Forked(m.Graph)
+	got := admin.Forked(m.Graph, nil)
 	if len(got) != 2 || got[0].Author.Compare(got[1].Author) >= 0 {
 		t.Fatalf("Forked() = %+v, want two authors, ascending", got)
 	}
@@ -89,7 +89,7 @@ func TestForked(t *testing.T) {
 		if want := map[identity.PublicKey]int{m.Author(1): 3, m.Author(2): 2}[f.Author]; f.Branches != want || f.Operator == "" {
 			t.Errorf("%+v, want %d branches and the operator", f, want)
 		}
-		p, err := admin.ProveFork(m.Graph, f.Author, fetch)
+		p, err := admin.ProveFork(m.Graph, nil, f.Author, fetch)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,12 +98,49 @@ func TestForked(t *testing.T) {
 			t.Errorf("the proof says %+v, %v, want %+v", proven, err, want)
 		}
 	}
-	if _, err := admin.ProveFork(m.Graph, m.Author(0), fetch); !errors.Is(err, admin.ErrNotFound) {
+	if _, err := admin.ProveFork(m.Graph, nil, m.Author(0), fetch); !errors.Is(err, admin.ErrNotFound) {
 		t.Errorf("proof against an honest author: %v, want ErrNotFound", err)
 	}
 	errFetch := errors.New("disk")
-	if _, err := admin.ProveFork(m.Graph, m.Author(1), func(dag.ID) ([]byte, []byte, error) { return nil, nil, errFetch }); !errors.Is(err, errFetch) {
+	if _, err := admin.ProveFork(m.Graph, nil, m.Author(1), func(dag.ID) ([]byte, []byte, error) { return nil, nil, errFetch }); !errors.Is(err, errFetch) {
 		t.Errorf("proof with no disk: %v, want %v", err, errFetch)
+	}
+}
+
+// TestForkShown has a proof whose ops are not in the graph.
+func TestForkShown(t *testing.T) {
+	m := dagtest.New(t, 3)
+	c := m.Draw(`
+		G -> b1
+		G -> b1'{/k=v}
+	`)
+	c.Add("b1")
+	proof, err := dag.AppendForkProof(nil, c.Signed("b1").Block(), c.Signed("b1'").Block())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := admin.Proofs{m.Author(1): proof}
+	fetch := func(dag.ID) ([]byte, []byte, error) { return nil, nil, dag.ErrNotFound }
+	got := admin.Forked(m.Graph, shown)
+	if len(got) != 1 || got[0].Author != m.Author(1) || !got[0].Shown || got[0].Branches != 1 || got[0].Operator == "" {
+		t.Errorf("Forked() = %+v, want the author with one branch, shown", got)
+	}
+	if p, err := admin.ProveFork(m.Graph, shown, m.Author(1), fetch); err != nil || string(p.Proof) != string(proof) {
+		t.Errorf("ProveFork() = %v, %v, want the proof shown", p, err)
+	}
+	forked := 0
+	for _, n := range admin.NewRoster(m.Founding.ID(), m.Graph, shown).Operators[0].Nodes {
+		if n.Keys[0].Forked {
+			forked++
+		}
+	}
+	if forked != 1 {
+		t.Errorf("%d keys are forked in the roster, want 1", forked)
+	}
+	// Once both ops are here they are what proves it.
+	c.Add("b1'")
+	if got := admin.Forked(m.Graph, shown); len(got) != 1 || got[0].Shown || got[0].Branches != 2 {
+		t.Errorf("Forked() with both ops = %+v, want two branches, not shown", got)
 	}
 }
 

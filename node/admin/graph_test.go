@@ -96,7 +96,7 @@ func TestOpDetail(t *testing.T) {
 
 func TestNewRoster(t *testing.T) {
 	m := dagtest.New(t, 3)
-	r := admin.NewRoster(m.Founding.ID(), m.Graph)
+	r := admin.NewRoster(m.Founding.ID(), m.Graph, nil)
 	if len(r.Operators) != 1 {
 		t.Fatalf("%d operators, want 1", len(r.Operators))
 	}

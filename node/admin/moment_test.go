@@ -23,7 +23,7 @@ func TestFarFuture(t *testing.T) {
 		},
 		Edit: func(h *dag.Header) { h.Wall = dagcbor.MaxUint },
 	}))
-	roster := admin.NewRoster(m.Founding.ID(), m.Graph)
+	roster := admin.NewRoster(m.Founding.ID(), m.Graph, nil)
 	if i, o := len(roster.Invitations), len(roster.Operators); i != 1 || o != 2 {
 		t.Fatalf("%d invitations and %d operators, want 1 and 2", i, o)
 	}

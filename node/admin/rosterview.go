@@ -8,8 +8,8 @@ import (
 	"github.com/causeway-sync/causeway/identity"
 )
 
-// NewRoster describes the roster of g.
-func NewRoster(mesh dag.ID, g *dag.Graph) Roster {
+// NewRoster describes the roster of g; shown are proofs of forks beside those in it.
+func NewRoster(mesh dag.ID, g *dag.Graph, shown Proofs) Roster {
 	r := g.Roster()
 	view := Roster{
 		Mesh: mesh, Version: r.Version(), Founders: []identity.PublicKey{},
@@ -19,7 +19,7 @@ func NewRoster(mesh dag.ID, g *dag.Graph) Roster {
 		c := found.Content.(identity.Found)
 		view.Threshold, view.Founders = c.Threshold, c.Founders
 	}
-	nodes := enrolments(r, g)
+	nodes := enrolments(r, g, shown)
 	for _, o := range r.Operators() {
 		view.Operators = append(view.Operators, Operator{
 			ID: o.ID, Name: o.Name, Sponsor: o.Sponsor, Rank: o.Rank, Keys: o.Keys,
@@ -66,7 +66,7 @@ func (view *Roster) addRestriction(s identity.Restriction) {
 }
 
 // enrolments returns the nodes of the operators, by slot.
-func enrolments(r *identity.Roster, g *dag.Graph) map[identity.StatementID][]Enrolment {
+func enrolments(r *identity.Roster, g *dag.Graph, shown Proofs) map[identity.StatementID][]Enrolment {
 	nodes := make(map[identity.StatementID][]Enrolment)
 	for _, a := range r.Nodes() { // by operator, slot and index
 		list := nodes[a.Operator]
@@ -75,7 +75,7 @@ func enrolments(r *identity.Roster, g *dag.Graph) map[identity.StatementID][]Enr
 			i = len(list)
 			list = append(list, Enrolment{ID: a.ID, Slot: a.Slot, Rotations: a.Rotations})
 		}
-		list[i].Keys = append(list[i].Keys, NodeKey{Key: a.Key, Index: a.Index, Revoked: a.Revoked, Forked: g.Forked(a.Key)})
+		list[i].Keys = append(list[i].Keys, NodeKey{Key: a.Key, Index: a.Index, Revoked: a.Revoked, Forked: g.Forked(a.Key) || shown[a.Key] != nil})
 		nodes[a.Operator] = list
 	}
 	return nodes

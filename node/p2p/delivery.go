@@ -9,7 +9,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/causeway-sync/causeway/dag"
-	"github.com/causeway-sync/causeway/identity"
 )
 
 // delivery hands verified ops to the backend, keeps those whose past is
@@ -20,16 +19,14 @@ type delivery struct {
 	pool *dag.Pool
 
 	mu      sync.Mutex
-	sources map[dag.ID]peer.ID          // who sent an op that is in the pool
-	forkers map[identity.PublicKey]bool // whose fork was logged
+	sources map[dag.ID]peer.ID // who sent an op that is in the pool
 }
 
 // maxSources bounds sources; beyond it those no longer in the pool are swept.
 const maxSources = 1 << 16
 
 func newDelivery(n *Network) *delivery {
-	return &delivery{n: n, pool: dag.NewPool(dag.DefaultPoolLimits()), sources: make(map[dag.ID]peer.ID),
-		forkers: make(map[identity.PublicKey]bool)}
+	return &delivery{n: n, pool: dag.NewPool(dag.DefaultPoolLimits()), sources: make(map[dag.ID]peer.ID)}
 }
 
 // gossiped admits an op that p sent by gossip. The error is Admit's; an op
@@ -80,7 +77,7 @@ func (d *delivery) settle(ctx context.Context, way string, queue []work) {
 		switch {
 		case w.err == nil:
 			delivered++
-			d.forked(w.op.Header().Author)
+			d.n.proofs.delivered(w.op.Header().Author)
 			if way == "gossip" { // the end of a session says what its peer holds
 				d.n.peers.holds(w.from, w.op.ID())
 			}
@@ -104,27 +101,6 @@ func (d *delivery) settle(ctx context.Context, way string, queue []work) {
 		d.n.metrics.ops.WithLabelValues(way).Add(float64(delivered))
 		d.n.changed()
 	}
-}
-
-// forked logs, once per author, that it signed two ops at one place. The
-// relay is not to blame; the proof is the two ops, which are in the log.
-func (d *delivery) forked(author identity.PublicKey) {
-	g := d.n.backend.Graph()
-	if !g.Forked(author) {
-		return
-	}
-	d.mu.Lock()
-	known := d.forkers[author]
-	d.forkers[author] = true // as many as there are enrolled authors
-	d.mu.Unlock()
-	if known {
-		return
-	}
-	name := ""
-	if a, ok := g.Roster().Author(author); ok {
-		name = a.OperatorName
-	}
-	d.n.log.Warn("an author forked its chain", "author", author.String(), "operator", name)
 }
 
 // park puts an op into the pool. It returns those of the missing that arrived

@@ -239,6 +239,9 @@ func (x *exchange) deliver(ctx context.Context, ops []*dag.Unverified) error {
 	for _, s := range signed {
 		x.gotten = append(x.gotten, s.ID())
 	}
+	if err := x.n.slow(ctx, signed); err != nil {
+		return err
+	}
 	if err := x.n.delivery.synced(ctx, x.peer, signed); err != nil {
 		return fmt.Errorf("%w: %w", errSettled, err)
 	}

@@ -201,10 +201,21 @@ func (g *gossip) received(ctx context.Context, from peer.ID, m *gossipMessage) p
 		n.peers.holds(from, u.ID())
 		return pubsub.ValidationAccept
 	}
+	// Who forged an author's op must not spend what is left to the author.
+	author := u.Header().Author
+	slow := n.throttle.slows(author, n.backend.Graph().Roster())
+	if slow && !n.throttle.passes(author, false) {
+		n.metrics.throttled.WithLabelValues("gossip").Inc()
+		return pubsub.ValidationIgnore
+	}
 	signed, errs := dag.Verify([]*dag.Unverified{u})
 	if errs[0] != nil {
 		n.reportOp(from, errs[0])
 		return pubsub.ValidationReject
+	}
+	if slow && !n.throttle.passes(author, true) {
+		n.metrics.throttled.WithLabelValues("gossip").Inc()
+		return pubsub.ValidationIgnore
 	}
 	err = n.delivery.gossiped(ctx, from, signed[0])
 	var missing *dag.MissingError

@@ -93,6 +93,26 @@ const (
 	lanesStoreRate, lanesStoreBurst = 4 << 10, 16 << 20
 	maxLaneOps                      = 64 << 20
 
+	// maxProofs bounds the authors of whom a proof of a fork is held, a few hundred
+	// bytes each and at most maxProof; maxProofsFrame those in a frame of maxProofFrame bytes,
+	// which holds a list of maxProofs keys too.
+	maxProofs, maxProofsFrame, maxProofFrame = 4096, 16, 256 << 10
+	// proofRate and proofBurst bound the exchanges of proofs that one peer may start, per second.
+	proofRate, proofBurst = 1, 16
+	// proofsAgain is how often proofs are offered to a peer that knew them: it may not have known
+	// the author.
+	proofsAgain = 10 * time.Minute
+
+	// throttleGossipRate and throttleGossipBurst bound the ops of one proven forker, or of one
+	// revoked author, that are taken by gossip, per second and at once.
+	throttleGossipRate, throttleGossipBurst = 4, 64
+	// throttleRate and throttleBurst pace the ops of all of them that come by sync, in units per
+	// second and at once: an op is one unit and one more for each throttleUnit bytes. At some 50 µs
+	// for each the writer spends a tenth of its time on them. throttleMost bounds
+	// how long a frame waits, so that all that builds on them comes through.
+	throttleRate, throttleBurst, throttleUnit = 2000, 8000, 512
+	throttleMost                              = 5 * time.Second
+
 	// publishQueue bounds own ops waiting to be gossiped. When it is full the op is
 	// not gossiped, and the next announcement of heads makes peers fetch it.
 	publishQueue = 512

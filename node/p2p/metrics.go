@@ -21,6 +21,7 @@ type metrics struct {
 	joins        *prometheus.CounterVec // join attempts at this node, by result
 	lanes        *prometheus.CounterVec // sessions of the statement lane, by side (out, in), result (done, failed)
 	statements   *prometheus.CounterVec // statements on the lane, by what became of them (given, useful, idle, carried)
+	throttled    *prometheus.CounterVec // what forkers and the revoked are delayed, by way (gossip: ops; sync: frames)
 	gauges       []prometheus.Collector
 
 	registerer prometheus.Registerer // where they are registered, or nil
@@ -43,6 +44,7 @@ func newMetrics() *metrics {
 		joins:        vec("joins_total", "Attempts to join by ticket at this node, by result.", "result"),
 		lanes:        vec("lanes_total", "Sessions of the statement lane, by side that started them and result.", "side", "result"),
 		statements:   vec("statements_total", "Statements on the statement lane: given to a peer; taken, and of use here or idle; carried by this node.", "result"),
+		throttled:    vec("throttled_total", "Delays of proven forkers and revoked authors: ops not taken by gossip, frames of a sync that waited.", "way"),
 		named:        make(map[peer.ID]bool),
 	}
 }
@@ -65,7 +67,7 @@ func (m *metrics) watch(n *Network) {
 }
 
 func (m *metrics) collectors() []prometheus.Collector {
-	return append([]prometheus.Collector{m.misbehaviour, m.bans, m.syncs, m.ops, m.dropped, m.bytes, m.joins, m.lanes, m.statements}, m.gauges...)
+	return append([]prometheus.Collector{m.misbehaviour, m.bans, m.syncs, m.ops, m.dropped, m.bytes, m.joins, m.lanes, m.statements, m.throttled}, m.gauges...)
 }
 
 // register exports the metrics to r, all or none; a nil r exports nothing.

@@ -49,6 +49,8 @@ type Network struct {
 	peers         *peers
 	introductions *introductions
 	delivery      *delivery
+	proofs        *proofs
+	throttle      *throttle
 	gossip        *gossip
 	syncer        *syncer
 	inviter       *inviter
@@ -110,6 +112,10 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 	n.standings = newStandings(n.log, n.metrics, n.timing, n.shutOut)
 	n.peers = newPeers(n)
 	n.delivery = newDelivery(n)
+	if n.proofs, err = openProofs(n); err != nil {
+		return nil, err
+	}
+	n.throttle = newThrottle(n)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.listen(); err != nil {
 		n.Close()
@@ -145,6 +151,7 @@ func (n *Network) listen() error {
 	}
 	n.host.SetStreamHandler(SyncProtocol, n.handler(n.syncer.serve))
 	n.host.SetStreamHandler(LaneProtocol, n.handler(n.lanes.serve))
+	n.host.SetStreamHandler(ProofProtocol, n.handler(n.proofs.serve))
 	n.host.SetStreamHandler(JoinProtocol, n.handler(n.inviter.serve))
 	n.host.Network().Notify(n.notifiee())
 	// From here on peers can be heard; all that answers them is in place.
@@ -154,6 +161,7 @@ func (n *Network) listen() error {
 	n.backend.OnOp(n.gossip.own)
 	n.start(n.warden.loop)
 	n.start(n.lanes.loop)
+	n.start(n.proofs.loop)
 	n.start(n.dialLoop)
 	n.start(n.syncer.loop)
 	n.start(n.gossip.publishLoop)

@@ -32,6 +32,7 @@ type peerState struct {
 	busyIn   bool // it has a session open with us
 	busyOut  bool // we have one open with it
 	lane     laneState
+	proofs   proofState
 }
 
 // maxKnown bounds the antichain kept per peer.
@@ -54,6 +55,7 @@ func (ps *peers) with(p peer.ID, fn func(*peerState)) {
 			serve:  newBucket(serveRate, serveBurst, now),
 			again:  newBucket(againRate, againBurst, now),
 			lane:   newLaneState(now),
+			proofs: proofState{start: newBucket(proofRate, proofBurst, now)},
 		}
 		ps.all[p] = s
 	}
@@ -65,7 +67,7 @@ func (ps *peers) evict() {
 	var victim peer.ID
 	var oldest time.Time
 	for id, s := range ps.all {
-		if !s.busyIn && !s.busyOut && !s.lane.busyIn && !s.lane.busyOut && (victim == "" || s.heard.Before(oldest)) {
+		if !s.busyIn && !s.busyOut && !s.lane.busyIn && !s.lane.busyOut && !s.proofs.busy && (victim == "" || s.heard.Before(oldest)) {
 			victim, oldest = id, s.heard
 		}
 	}

@@ -105,3 +105,21 @@ func FuzzPeerRecord(f *testing.F) {
 		}
 	})
 }
+
+func FuzzProofMessage(f *testing.F) {
+	f.Add(encodeProofList([]identity.PublicKey{{1}, {2}}))
+	f.Add(encodeProofs([][]byte{[]byte("proof"), nil}, true))
+	f.Add(encodeProofs(nil, false))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if authors, err := decodeProofList(data); err == nil {
+			if again := encodeProofList(authors); !bytes.Equal(again, data) {
+				t.Errorf("encode(decode(%x)) = %x", data, again)
+			}
+		}
+		if proofs, more, err := decodeProofs(data); err == nil {
+			if again := encodeProofs(proofs, more); !bytes.Equal(again, data) {
+				t.Errorf("encode(decode(%x)) = %x", data, again)
+			}
+		}
+	})
+}
