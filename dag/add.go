@@ -33,6 +33,7 @@ func (g *Graph) Add(s *Signed) (*Op, []Fork, error) {
 	defer g.mu.Unlock()
 	g.roster = roster
 	g.linkRotations(o, s.statements)
+	g.linkSchemas(o, s.schemas)
 	return o, g.link(o), nil
 }
 

@@ -8,29 +8,37 @@ import (
 	"github.com/causeway-sync/causeway/identity/dagcbor"
 )
 
-// A Body holds an op's transactions and statements, each in its encoding. The
+// A Body holds an op's transactions, statements and merge schemas, each in its encoding. The
 // zero Body is that of an op without a body.
 type Body struct {
 	Transactions [][]byte // each the encoding of a [Transaction]
 	Statements   [][]byte // each the encoding of an identity.Statement
+	Schemas      [][]byte // each a merge schema, of any form
 }
 
 // Empty reports whether there is nothing in the body.
-func (b Body) Empty() bool { return len(b.Transactions) == 0 && len(b.Statements) == 0 }
+func (b Body) Empty() bool { return len(b.Transactions)+len(b.Statements)+len(b.Schemas) == 0 }
+
+// bodyLists is the number of lists in a body container.
+const bodyLists = 3
+
+func (b Body) lists() [bodyLists][][]byte {
+	return [...][][]byte{b.Transactions, b.Statements, b.Schemas}
+}
 
 // Encode returns the body container, nil if the body is empty.
 func (b Body) Encode() []byte {
 	if b.Empty() {
 		return nil
 	}
-	n := 1 + 2*5
-	for _, list := range [...][][]byte{b.Transactions, b.Statements} {
+	n := 1 + bodyLists*5
+	for _, list := range b.lists() {
 		for _, item := range list {
 			n += 5 + len(item)
 		}
 	}
-	out := dagcbor.AppendArray(make([]byte, 0, n), 2)
-	for _, list := range [...][][]byte{b.Transactions, b.Statements} {
+	out := dagcbor.AppendArray(make([]byte, 0, n), bodyLists)
+	for _, list := range b.lists() {
 		out = dagcbor.AppendArray(out, len(list))
 		for _, item := range list {
 			out = dagcbor.AppendBytes(out, item)
@@ -44,8 +52,8 @@ func (b Body) size() int {
 	if b.Empty() {
 		return 0
 	}
-	n := headSize(2)
-	for _, list := range [...][][]byte{b.Transactions, b.Statements} {
+	n := headSize(bodyLists)
+	for _, list := range b.lists() {
 		n += headSize(len(list))
 		for _, item := range list {
 			n += headSize(len(item)) + len(item)
@@ -81,10 +89,11 @@ func DecodeBody(b []byte) (Body, error) {
 		return Body{}, fmt.Errorf("%w: body of %d bytes", ErrLimit, len(b))
 	}
 	d := dagcbor.NewDecoder(b)
-	d.Tuple(2)
+	d.Tuple(bodyLists)
 	body := Body{
 		Transactions: readItems(d, MaxTransactions, MaxBody),
 		Statements:   readItems(d, MaxStatements, MaxStatement),
+		Schemas:      readItems(d, MaxSchemas, MaxSchema),
 	}
 	if err := d.Finish(); err != nil {
 		return Body{}, fmt.Errorf("%w: %w", limitOr(err, ErrBody), err)
@@ -107,10 +116,10 @@ func readItems(d *dagcbor.Decoder, most, longest int) [][]byte {
 	return items
 }
 
-// Roots returns the Merkle roots over the transactions and over the
-// statements, nil for an empty list (docs/op.md section 3).
-func (b Body) Roots() (transactions, statements *[32]byte) {
-	return merkleRoot(b.Transactions), merkleRoot(b.Statements)
+// Roots returns the Merkle roots over the transactions, the statements and the
+// schemas, nil for an empty list (docs/op.md section 3).
+func (b Body) Roots() (transactions, statements, schemas *[32]byte) {
+	return merkleRoot(b.Transactions), merkleRoot(b.Statements), merkleRoot(b.Schemas)
 }
 
 // merkleRoot returns the root of RFC 6962 section 2.1, nil for no items. It

@@ -59,15 +59,18 @@ func TestRoots(t *testing.T) {
 	var items [][]byte
 	for i := range 70 {
 		items = append(items, []byte(fmt.Sprint("item ", i)))
-		got, none := dag.Body{Transactions: items}.Roots()
-		if got == nil || *got != root(items) || none != nil {
+		got, none, nor := dag.Body{Transactions: items}.Roots()
+		if got == nil || *got != root(items) || none != nil || nor != nil {
 			t.Fatalf("root of %d items = %x, want %x", len(items), got, root(items))
 		}
 	}
 	known := [][]byte{{}, {0x00}, {0x10}, {0x20, 0x21}, {0x30, 0x31}, {0x40, 0x41, 0x42, 0x43},
 		{0x50, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57},
 		{0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f}}
-	_, got := dag.Body{Statements: known}.Roots()
+	_, got, same := dag.Body{Statements: known, Schemas: known}.Roots()
+	if *same != *got {
+		t.Errorf("root of schemas = %x, of statements %x", *same, *got)
+	}
 	if want := "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"; hex.EncodeToString(got[:]) != want {
 		t.Errorf("root of the known tree = %x, want %s", got, want)
 	}
@@ -77,7 +80,7 @@ func writes() *rapid.Generator[dag.Write] {
 	return rapid.Custom(func(t *rapid.T) dag.Write {
 		some := rapid.SliceOfN(rapid.Byte(), 0, 300)
 		w := dag.Write{
-			Kind: rapid.SampledFrom([]dag.WriteKind{dag.Replace, dag.DeleteFinal, dag.DeleteObserved, dag.DeleteRange}).Draw(t, "kind"),
+			Kind: rapid.SampledFrom([]dag.WriteKind{dag.Replace, dag.Patch, dag.DeleteFinal, dag.DeleteObserved, dag.DeleteRange}).Draw(t, "kind"),
 			Key:  rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "key"),
 		}
 		if w.Kind == dag.DeleteRange {
@@ -94,9 +97,12 @@ func writes() *rapid.Generator[dag.Write] {
 			w.Incarnation.Tx = rapid.Uint32().Draw(t, "tx")
 			w.Incarnation.Write = rapid.Uint32().Draw(t, "write")
 		}
-		if w.Kind == dag.Replace {
+		if w.Kind.Puts() {
 			w.Value = some.Draw(t, "value")
 			w.Leased = rapid.Bool().Draw(t, "leased")
+		}
+		if w.Kind == dag.Replace {
+			w.Schema = rapid.SampledFrom([]dag.SchemaID{dag.SchemaJSON, dag.SchemaOpaque, {0: 1}, {31: 2}, dag.SchemaIDOf(nil)}).Draw(t, "schema")
 		}
 		return w
 	})
@@ -118,7 +124,7 @@ func TestTransactionRoundTrip(t *testing.T) {
 func TestBodyRoundTrip(t *testing.T) {
 	items := rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 0, 300), 0, 40)
 	rapid.Check(t, func(t *rapid.T) {
-		want := dag.Body{Transactions: items.Draw(t, "transactions"), Statements: items.Draw(t, "statements")}
+		want := dag.Body{Transactions: items.Draw(t, "transactions"), Statements: items.Draw(t, "statements"), Schemas: items.Draw(t, "schemas")}
 		encoded := want.Encode()
 		if want.Empty() != (encoded == nil) {
 			t.Fatalf("Encode of %+v = %x", want, encoded)
@@ -140,6 +146,13 @@ func TestWriteErrors(t *testing.T) {
 	}{
 		"delete of five elements":   {"81850241" + "6bf6f441" + "76", dag.ErrWrite},
 		"replace of three elements": {"81830041" + "6bf6", dag.ErrWrite},
+		"replace without schema":    {"81850041" + "6bf6f44176", dag.ErrWrite},
+		"patch with a schema":       {"81860141" + "6bf6f44176f6", dag.ErrWrite},
+		"schema of true":            {"81860041" + "6bf6f44176f5", dag.ErrWrite},
+		"schema of 31 bytes":        {"81860041" + "6bf6f44176581f" + strings.Repeat("11", 31), dag.ErrWrite},
+		"schema of zeros":           {"81860041" + "6bf6f441765820" + strings.Repeat("00", 32), dag.ErrWrite},
+		"opaque in 32 bytes":        {"81860041" + "6bf6f441765820" + strings.Repeat("00", 31) + "01", dag.ErrWrite},
+		"schema of a number":        {"81860041" + "6bf6f4417600", dag.ErrWrite},
 		"kind 5":                    {"81830541" + "6bf6", dag.ErrWrite},
 		"incarnation of one":        {"81830241" + "6b8100", dag.ErrWrite},
 		"index of 2^32":             {"81830241" + "6b82001b0000000100000000", dag.ErrLimit},
@@ -208,8 +221,8 @@ func TestLargestBlock(t *testing.T) {
 	const most = 1<<63 - 1
 	root := &[32]byte{}
 	h := dag.Header{Mesh: &dag.ID{}, Seq: most, Prev: &dag.ID{}, Parents: make([]dag.ID, dag.MaxParents), Depth: most, Wall: most,
-		Epoch: most, Bytes: most, Writes: most, Size: most, Transactions: root, Statements: root}
-	if n := len(raw(h, 0, 14)); n > dag.MaxBlock {
+		Epoch: most, Bytes: most, Writes: most, Size: most, Transactions: root, Statements: root, Schemas: root}
+	if n := len(raw(h, 0, 15)); n > dag.MaxBlock {
 		t.Errorf("%d bytes", n)
 	}
 }

@@ -27,7 +27,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		sig := block[len(block)-64:]
-		again := raw(*u.Header(), 0, 14)
+		again := raw(*u.Header(), 0, 15)
 		if again = append(again[:len(again)-64], sig...); !bytes.Equal(again, block) {
 			t.Fatalf("block %x encodes as %x", block, again)
 		}
@@ -38,6 +38,7 @@ func FuzzDecode(f *testing.F) {
 		for _, s := range u.Statements() {
 			back.Statements = append(back.Statements, s.Encoded())
 		}
+		back.Schemas = u.Schemas()
 		if again := back.Encode(); !bytes.Equal(again, body) {
 			t.Fatalf("body %x encodes as %x", body, again)
 		}
@@ -56,6 +57,8 @@ func FuzzTransaction(f *testing.F) {
 		{dagtest.DeleteRange("/a", "/b"), dagtest.DeleteRange("\x00", "")},
 		{{Kind: dag.DeleteFinal, Key: []byte("/k"), Incarnation: dag.Incarnation{Kind: dag.IncarnationLocal, Tx: 1, Write: 256}}},
 		{{Kind: dag.Replace, Key: []byte("/k"), Leased: true, Incarnation: dag.Incarnation{Kind: dag.IncarnationPast}}},
+		{{Kind: dag.Replace, Key: []byte("/k"), Schema: dag.SchemaIDOf(nil)}, {Kind: dag.Replace, Key: []byte("/k"), Schema: dag.SchemaOpaque}},
+		{{Kind: dag.Patch, Key: []byte("/k"), Value: []byte{0x82, 0, 0x80}, Leased: true}},
 	} {
 		f.Add(transaction.Append(nil))
 	}
@@ -72,8 +75,8 @@ func FuzzTransaction(f *testing.F) {
 
 // FuzzBody: re-encoding gives the same bytes.
 func FuzzBody(f *testing.F) {
-	f.Add(dag.Body{Transactions: [][]byte{{1}, {}}, Statements: [][]byte{{2, 3}}}.Encode())
-	f.Add([]byte{0x82, 0x80, 0x80})
+	f.Add(dag.Body{Transactions: [][]byte{{1}, {}}, Statements: [][]byte{{2, 3}}, Schemas: [][]byte{{}, {4}}}.Encode())
+	f.Add([]byte{0x83, 0x80, 0x80, 0x80})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		body, err := dag.DecodeBody(b)
 		if err != nil {

@@ -73,6 +73,7 @@ type opVector struct {
 	Size         uint64   `json:"size"`
 	Transactions octets   `json:"transactions,omitempty"`
 	Statements   octets   `json:"statements,omitempty"`
+	Schemas      octets   `json:"schemas,omitempty"`
 	Block        octets   `json:"block"`
 	Body         octets   `json:"body,omitempty"`
 }
@@ -94,6 +95,9 @@ func vectorOf(name string, block, body []byte, id dag.ID, h *dag.Header) opVecto
 	}
 	if h.Statements != nil {
 		v.Statements = h.Statements[:]
+	}
+	if h.Schemas != nil {
+		v.Schemas = h.Schemas[:]
 	}
 	return v
 }
@@ -141,6 +145,7 @@ func TestGoldenTransactions(t *testing.T) {
 		Tx          uint32 `json:"tx,omitempty"`
 		Write       uint32 `json:"write,omitempty"`
 		Leased      bool   `json:"leased,omitempty"`
+		Schema      string `json:"schema,omitempty"` // plain JSON where there is none
 	}
 	type vector struct {
 		Name    string  `json:"name"`
@@ -152,6 +157,9 @@ func TestGoldenTransactions(t *testing.T) {
 		for _, w := range transaction {
 			x := write{Kind: w.Kind.String(), Key: w.Key, End: w.End, Value: w.Value,
 				Tx: w.Incarnation.Tx, Write: w.Incarnation.Write, Leased: w.Leased}
+			if w.Schema != dag.SchemaJSON {
+				x.Schema = w.Schema.String()
+			}
 			switch w.Incarnation.Kind {
 			case dag.IncarnationLocal:
 				x.Incarnation = "local"
@@ -172,6 +180,10 @@ func TestGoldenTransactions(t *testing.T) {
 		of("update within the op", dag.Transaction{{Kind: dag.Replace, Key: key, Value: value, Incarnation: local}}),
 		of("update of a past op's", dag.Transaction{{Kind: dag.Replace, Key: key, Value: value, Incarnation: past}}),
 		of("empty value", dag.Transaction{{Kind: dag.Replace, Key: []byte{0}}}),
+		of("opaque value", dag.Transaction{{Kind: dag.Replace, Key: key, Value: value, Schema: dag.SchemaOpaque}}),
+		of("value with a schema", dag.Transaction{{Kind: dag.Replace, Key: key, Value: value, Schema: dag.SchemaIDOf([]byte("schema"))}}),
+		of("patch", dag.Transaction{{Kind: dag.Patch, Key: key, Value: []byte{0x82, 0, 0x80}, Incarnation: past}}),
+		of("patch leased", dag.Transaction{{Kind: dag.Patch, Key: key, Value: []byte{0x82, 0, 0x80}, Incarnation: local, Leased: true}}),
 		of("delete, final", dag.Transaction{{Kind: dag.DeleteFinal, Key: key, Incarnation: past}}),
 		of("delete, observed", dag.Transaction{{Kind: dag.DeleteObserved, Key: key, Incarnation: local}}),
 		of("delete of what was not there", dag.Transaction{{Kind: dag.DeleteObserved, Key: key}}),

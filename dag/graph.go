@@ -8,8 +8,8 @@ import (
 )
 
 // A Graph is a set of valid ops, closed under the past: whenever it holds an
-// op it holds the op's parents. It keeps headers and causality, not blocks or
-// bodies.
+// op it holds the op's parents. It keeps headers, causality and merge schemas, not blocks or
+// other parts of bodies.
 //
 // A Graph is safe for one writer and many readers at a time; concurrent calls
 // of Add wait for each other. Readers are held up only while a checked op is
@@ -31,6 +31,8 @@ type Graph struct {
 	// rotations holds the ops that carry a rotation of their author's to a key and have
 	// none that does in their past: one for each branch of the author.
 	rotations map[succession][]*Op
+
+	schemas map[SchemaID]*schema
 
 	unions map[[2]*identity.Roster]*identity.Roster // the writer's only
 }
@@ -56,6 +58,7 @@ func NewGraph() *Graph {
 		authors:   make(map[identity.PublicKey]*author),
 		claims:    make(map[uint32][]*Op),
 		rotations: make(map[succession][]*Op),
+		schemas:   make(map[SchemaID]*schema),
 		roster:    identity.EmptyRoster(),
 		unions:    make(map[[2]*identity.Roster]*identity.Roster),
 	}

@@ -20,7 +20,7 @@ const Version = version
 // may have another, up to maxHeaderFields, so that they are refused for what
 // they are.
 const (
-	headerFields    = 14
+	headerFields    = 15
 	maxHeaderFields = 64
 )
 
@@ -41,6 +41,7 @@ type Header struct {
 
 	Transactions *[32]byte // Merkle root over the transactions, nil without any
 	Statements   *[32]byte // Merkle root over the statements, nil without any
+	Schemas      *[32]byte // Merkle root over the merge schemas, nil without any
 }
 
 // append appends the header's encoding, which is what a signature covers.
@@ -59,7 +60,8 @@ func (h *Header) append(b []byte) []byte {
 		b = dagcbor.AppendUint(b, v)
 	}
 	b = appendOptionalHash(b, h.Transactions)
-	return appendOptionalHash(b, h.Statements)
+	b = appendOptionalHash(b, h.Statements)
+	return appendOptionalHash(b, h.Schemas)
 }
 
 func appendOptionalLink(b []byte, id *ID) []byte {
@@ -123,6 +125,7 @@ func readBlock(d *dagcbor.Decoder, in []byte) (h Header, sig identity.Signature,
 	}
 	h.Transactions = optionalHash(d)
 	h.Statements = optionalHash(d)
+	h.Schemas = optionalHash(d)
 	signed = in[start:d.Offset()]
 	d.Fixed(sig[:])
 	return h, sig, signed

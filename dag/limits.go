@@ -28,8 +28,8 @@ const (
 
 	// MaxWrites bounds the writes of an op: one transaction of the largest
 	// size and 64 KiB of small ones, the most that a seal gathers. It keeps
-	// what a parsed body occupies in memory (about 120 bytes for each write of
-	// at least 5) below 16 MiB beside the body itself.
+	// what a parsed body occupies in memory (160 bytes for each write of
+	// at least 5) at 20 MiB beside the body itself.
 	MaxWrites = 2 * MaxTransactionWrites
 
 	// MaxStatements bounds the statements of an op: rosters are small.
@@ -37,6 +37,13 @@ const (
 
 	// MaxStatement bounds a statement, in bytes.
 	MaxStatement = identity.MaxStatementSize
+
+	// MaxSchemas bounds the merge schemas of an op: one seal writes few kinds
+	// of values for the first time.
+	MaxSchemas = 64
+
+	// MaxSchema bounds a merge schema, in bytes. It is that of dag/crdt.
+	MaxSchema = 1 << 20
 
 	// MaxKey bounds a key and the end of a range, in bytes. etcd has no bound
 	// of its own but the request's.

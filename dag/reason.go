@@ -47,6 +47,7 @@ const (
 	ReasonPolicy                         // a write of a key that is local or owned by another operator
 	ReasonQuota                          // the running totals are beyond the author's quota
 	ReasonNotVersion                     // of another version than the one in force
+	ReasonSchema                         // a replace names a schema that neither the op nor its past carries
 )
 
 var reasonNames = map[Reason]string{
@@ -81,6 +82,7 @@ var reasonNames = map[Reason]string{
 	ReasonPolicy:      "outside-policy",
 	ReasonQuota:       "over-quota",
 	ReasonNotVersion:  "wrong-version",
+	ReasonSchema:      "unknown-schema",
 }
 
 // String returns the reason's stable name, such as "wrong-depth": fit for a

@@ -3,15 +3,15 @@ package dag
 import "github.com/causeway-sync/causeway/identity"
 
 // Rebuild is [Decode] for an op whose body its author's own log keeps in parts:
-// the parsed transactions, and the encoded statements. It keeps them: they must
+// the parsed transactions, the encoded statements and the schemas. It keeps them: they must
 // not change afterwards. Of the block it keeps nothing that outlives the result.
 //
 // It does not look at what only the body's bytes tell: whether the parts are
 // the body that the header states. [Unverified.CheckBody] does, which costs
 // most of the time; until it has returned nil, nothing made of the result may be shown.
 // The result has no [Unverified.Body]. A returned error is a *[Refusal].
-func Rebuild(block []byte, transactions []Transaction, statements [][]byte) (*Unverified, error) {
-	u := &Unverified{id: blockID(block), block: block, transactions: transactions}
+func Rebuild(block []byte, transactions []Transaction, statements, schemas [][]byte) (*Unverified, error) {
+	u := &Unverified{id: blockID(block), block: block, transactions: transactions, schemas: schemas}
 	refusal := u.decodeBlock()
 	if refusal == nil && u.header.Size > MaxBody {
 		refusal = refusef(ReasonLimit, "body of %d bytes: %w", u.header.Size, ErrLimit)
@@ -29,11 +29,11 @@ func Rebuild(block []byte, transactions []Transaction, statements [][]byte) (*Un
 	return u, nil
 }
 
-// CheckBody encodes the transactions and statements of an op made by [Rebuild]
+// CheckBody encodes the parts of an op made by [Rebuild]
 // and compares the result with what the header states. A returned error is a
 // *[Refusal]. It changes nothing: any goroutine may call it.
 func (u *Unverified) CheckBody() error {
-	var b Body
+	b := Body{Schemas: u.schemas}
 	if n := len(u.transactions); n > 0 {
 		b.Transactions = make([][]byte, n)
 	}
@@ -68,12 +68,15 @@ func (u *Unverified) checkSize(n int) *Refusal {
 
 // checkRoots compares the Merkle roots of the body with the header's.
 func (u *Unverified) checkRoots(b Body) *Refusal {
-	transactions, statements := b.Roots()
+	transactions, statements, schemas := b.Roots()
 	if !sameHash(transactions, u.header.Transactions) {
 		return refusef(ReasonRoots, "transactions")
 	}
 	if !sameHash(statements, u.header.Statements) {
 		return refusef(ReasonRoots, "statements")
+	}
+	if !sameHash(schemas, u.header.Schemas) {
+		return refusef(ReasonRoots, "schemas")
 	}
 	return nil
 }

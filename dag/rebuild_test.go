@@ -30,19 +30,20 @@ func TestRebuild(t *testing.T) {
 			b.Transactions = append(b.Transactions, dag.Transaction(ws).Append(nil))
 		}
 		b.Statements = statements[:rapid.IntRange(0, len(statements)).Draw(t, "statements")]
+		b.Schemas = rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 0, 9), 0, 3).Draw(t, "schemas")
 		id := founding.ID()
 		s, err := dag.Sign(dag.Header{Mesh: &id, Seq: 1, Parents: []dag.ID{id}, Depth: 2}, b, m.Node(0))
 		if err != nil {
 			t.Fatal(err)
 		}
-		u, err := dag.Rebuild(s.Block(), parts, b.Statements)
+		u, err := dag.Rebuild(s.Block(), parts, b.Statements, b.Schemas)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := u.CheckBody(); err != nil {
 			t.Error(err)
 		}
-		if u.ID() != s.ID() || cmp.Diff(s.Header(), u.Header()) != "" || len(u.Statements()) != len(s.Statements()) {
+		if u.ID() != s.ID() || cmp.Diff(s.Header(), u.Header()) != "" || len(u.Statements()) != len(s.Statements()) || len(u.Schemas()) != len(b.Schemas) {
 			t.Errorf("Rebuild() = %v %+v, want %v %+v", u.ID(), u.Header(), s.ID(), s.Header())
 		}
 		if diff := cmp.Diff(s.Transactions(), u.Transactions(), cmpopts.EquateEmpty()); diff != "" {
@@ -71,13 +72,20 @@ func TestRebuild(t *testing.T) {
 			if len(statements) == len(b.Statements) && cmp.Equal(transactions, parts, cmpopts.EquateEmpty()) {
 				continue
 			}
-			u, err := dag.Rebuild(s.Block(), transactions, statements)
+			u, err := dag.Rebuild(s.Block(), transactions, statements, b.Schemas)
 			if err == nil {
 				err = u.CheckBody()
 			}
 			if r := dag.ReasonOf(err); r != dag.ReasonRoots && r != dag.ReasonBodySize {
 				t.Errorf("with %s: %v, want a refusal of size or roots", name, err)
 			}
+		}
+		u, err = dag.Rebuild(s.Block(), parts, b.Statements, append(slices.Clone(b.Schemas), []byte{1}))
+		if err == nil {
+			err = u.CheckBody()
+		}
+		if r := dag.ReasonOf(err); r != dag.ReasonBodySize {
+			t.Errorf("with one schema more: %v, want a refusal of size", err)
 		}
 	})
 }

@@ -118,6 +118,20 @@ func (r *reference) judge(o *refOp) dag.Reason {
 	if roster.Version() != dag.Version {
 		return dag.ReasonNotVersion
 	}
+	carries := func(o *refOp, id dag.SchemaID) bool {
+		return slices.ContainsFunc(o.Schemas(), func(b []byte) bool { return dag.SchemaIDOf(b) == id })
+	}
+	for _, t := range o.Transactions() {
+		for _, w := range t {
+			found := w.Schema == dag.SchemaJSON || w.Schema == dag.SchemaOpaque || carries(o, w.Schema)
+			for _, p := range o.past {
+				found = found || carries(p, w.Schema)
+			}
+			if !found {
+				return dag.ReasonSchema
+			}
+		}
+	}
 	return 0
 }
 

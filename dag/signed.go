@@ -38,13 +38,13 @@ func Verify(us []*Unverified) ([]*Signed, []error) {
 func AssumeVerified(u *Unverified) *Signed { return &Signed{u} }
 
 // Sign makes an op of h and body, signed by key. It fills in h's Author, Size,
-// Transactions and Statements; the rest is the caller's, see [Graph.Draft]. An
+// Transactions, Statements and Schemas; the rest is the caller's, see [Graph.Draft]. An
 // error says that the op would be refused by any [Decode]; it wraps a *[Refusal].
 func Sign(h Header, body Body, key *identity.PrivateKey) (*Signed, error) {
 	container := body.Encode()
 	h.Author = key.Public()
 	h.Size = uint64(len(container))
-	h.Transactions, h.Statements = body.Roots()
+	h.Transactions, h.Statements, h.Schemas = body.Roots()
 
 	block := dagcbor.AppendArray(make([]byte, 0, 512), 2)
 	start := len(block)

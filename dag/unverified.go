@@ -20,6 +20,7 @@ type Unverified struct {
 	signed       []byte // sub-slice of block that the signature covers
 	transactions []Transaction
 	statements   []*identity.Statement
+	schemas      [][]byte
 	writes       int
 }
 
@@ -79,6 +80,7 @@ func (u *Unverified) decodeBody() *Refusal {
 			return refusef(ReasonLimit, "more than %d writes: %w", MaxWrites, ErrLimit)
 		}
 	}
+	u.schemas = body.Schemas
 	return u.decodeStatements(body.Statements)
 }
 
@@ -116,6 +118,10 @@ func (u *Unverified) Transactions() []Transaction { return u.transactions }
 // Statements returns the statements the op carries, in order, their
 // signatures not looked at. The caller must not modify the slice.
 func (u *Unverified) Statements() []*identity.Statement { return u.statements }
+
+// Schemas returns the merge schemas the op carries, in order, whatever is in
+// them. They alias the body, and the caller must not modify them.
+func (u *Unverified) Schemas() [][]byte { return u.schemas }
 
 // Footprint returns about how many bytes of memory the op occupies.
 func (u *Unverified) Footprint() int {

@@ -83,6 +83,9 @@ func (g *Graph) checkRules(o *Op, parents []*Op, s *Signed) *Refusal {
 	if refusal := checkStanding(roster, o, s); refusal != nil {
 		return refusal
 	}
+	if refusal := g.checkSchemas(o, s); refusal != nil {
+		return refusal
+	}
 	o.roster = roster.With(g.carried(o, s)...)
 	return nil
 }
@@ -108,7 +111,10 @@ func (g *Graph) checkFounding(o *Op, s *Signed) *Refusal {
 	if refusal := g.checkCounts(o, s, h, nil); refusal != nil {
 		return refusal
 	}
-	return checkStanding(roster, o, s)
+	if refusal := checkStanding(roster, o, s); refusal != nil {
+		return refusal
+	}
+	return g.checkSchemas(o, s)
 }
 
 // checkParents is rule 2: at least one, none in the past of another.

@@ -33,6 +33,7 @@ func refusals(tb testing.TB) []refusalCase {
 	r.places()
 	r.totals()
 	r.grants()
+	r.schemas()
 	r.rosters()
 	return r.cases
 }
@@ -75,7 +76,7 @@ func raw(h dag.Header, version uint64, fields int) []byte {
 	for _, v := range []uint64{h.Depth, h.Wall, h.Epoch, h.Bytes, h.Writes, h.Size} {
 		b = dagcbor.AppendUint(b, v)
 	}
-	for _, root := range []*[32]byte{h.Transactions, h.Statements} {
+	for _, root := range []*[32]byte{h.Transactions, h.Statements, h.Schemas} {
 		if root == nil {
 			b = dagcbor.AppendNull(b)
 		} else {
@@ -93,17 +94,17 @@ func (r *refuser) forms() {
 	r.bytes("block empty", dag.ReasonMalformed, nil, nil)
 	r.bytes("block cut", dag.ReasonMalformed, block[:len(block)-1], nil)
 	r.bytes("block trailing byte", dag.ReasonMalformed, append(slices.Clone(block), 0), nil)
-	r.bytes("header of 15 fields", dag.ReasonMalformed, raw(h, 0, 15), nil)
+	r.bytes("header of 16 fields", dag.ReasonMalformed, raw(h, 0, 16), nil)
 	long := slices.Clone(block)
-	long = append(append(long[:1:1], 0x98, 14), long[2:]...) // array head not of the shortest form
+	long = append(append(long[:1:1], 0x98, 15), long[2:]...) // array head not of the shortest form
 	r.bytes("array head too long", dag.ReasonMalformed, long, nil)
-	r.bytes("version 1", dag.ReasonVersion, raw(h, 1, 14), nil)
-	r.bytes("version 1 of 15 fields", dag.ReasonVersion, raw(h, 1, 15), nil)
+	r.bytes("version 1", dag.ReasonVersion, raw(h, 1, 15), nil)
+	r.bytes("version 1 of 16 fields", dag.ReasonVersion, raw(h, 1, 16), nil)
 
 	edit := func(f func(*dag.Header)) []byte {
 		e := h
 		f(&e)
-		return raw(e, 0, 14)
+		return raw(e, 0, 15)
 	}
 	many := make([]dag.ID, dag.MaxParents+1)
 	for i := range many {
@@ -123,7 +124,7 @@ func (r *refuser) forms() {
 	r.bytes("signature altered", dag.ReasonSignature, forged, nil)
 	wall := h
 	wall.Wall++
-	b := raw(wall, 0, 14)
+	b := raw(wall, 0, 15)
 	r.bytes("signature of another header", dag.ReasonSignature, append(b[:len(b)-64], block[len(block)-64:]...), nil)
 }
 
@@ -133,8 +134,8 @@ func (r *refuser) bodies() {
 	with := func(body dag.Body, container []byte) []byte {
 		h := *r.m.Draw("G -> b1").Signed("b1").Header()
 		h.Size = uint64(len(container))
-		h.Transactions, h.Statements = body.Roots()
-		return raw(h, 0, 14)
+		h.Transactions, h.Statements, h.Schemas = body.Roots()
+		return raw(h, 0, 15)
 	}
 	add := func(name string, reason dag.Reason, body dag.Body) {
 		r.bytes(name, reason, with(body, body.Encode()), body.Encode())
@@ -145,17 +146,20 @@ func (r *refuser) bodies() {
 	r.bytes("body longer", dag.ReasonBodySize, with(one, container), append(slices.Clone(container), 0))
 	trailing := append(slices.Clone(container), 0)
 	r.bytes("body trailing byte", dag.ReasonBody, with(one, trailing), trailing)
-	nothing := dagcbor.AppendArray(dagcbor.AppendArray(dagcbor.AppendArray(nil, 2), 0), 0)
+	nothing := []byte{0x83, 0x80, 0x80, 0x80}
 	r.bytes("body of nothing", dag.ReasonBody, with(dag.Body{}, nothing), nothing)
 	other := dag.Body{Transactions: [][]byte{put("j")}}
 	r.bytes("body with another transaction", dag.ReasonRoots, with(one, container), other.Encode())
 	moved := dag.Body{Statements: one.Transactions}
+	schema := dag.Body{Transactions: one.Transactions, Schemas: [][]byte{{}}}
+	r.bytes("body with a schema more", dag.ReasonRoots, with(one, schema.Encode()), schema.Encode())
+	r.bytes("body of two lists", dag.ReasonBody, with(one, append([]byte{0x82}, container[1:len(container)-1]...)), append([]byte{0x82}, container[1:len(container)-1]...))
 	r.bytes("transaction among the statements", dag.ReasonRoots, with(one, container), moved.Encode())
 
 	add("transaction without writes", dag.ReasonTransaction, dag.Body{Transactions: [][]byte{dag.Transaction{}.Append(nil)}})
 	add("transaction empty", dag.ReasonTransaction, dag.Body{Transactions: [][]byte{{}}})
-	add("write of the reserved kind", dag.ReasonTransaction, dag.Body{Transactions: [][]byte{
-		dag.Transaction{{Kind: 1, Key: []byte("k")}}.Append(nil)}})
+	add("write of no kind", dag.ReasonTransaction, dag.Body{Transactions: [][]byte{
+		dag.Transaction{{Kind: 5, Key: []byte("k")}}.Append(nil)}})
 	add("empty key", dag.ReasonTransaction, dag.Body{Transactions: [][]byte{put("")}})
 	add("empty range", dag.ReasonTransaction, dag.Body{Transactions: [][]byte{
 		dag.Transaction{dagtest.DeleteRange("k", "k")}.Append(nil)}})
@@ -168,6 +172,8 @@ func (r *refuser) bodies() {
 	add("131073 writes", dag.ReasonLimit, dag.Body{Transactions: [][]byte{encoded, encoded, put("k")}})
 	add("65 statements", dag.ReasonLimit, dag.Body{Statements: slices.Repeat(one.Transactions, dag.MaxStatements+1)})
 	add("statement of 16 KiB and 1", dag.ReasonLimit, dag.Body{Statements: [][]byte{make([]byte, dag.MaxStatement+1)}})
+	add("65 schemas", dag.ReasonLimit, dag.Body{Schemas: slices.Repeat(one.Transactions, dag.MaxSchemas+1)})
+	add("schema of 1 MiB and 1", dag.ReasonLimit, dag.Body{Schemas: [][]byte{make([]byte, dag.MaxSchema+1)}})
 	add("statement that does not parse", dag.ReasonStatement, dag.Body{Statements: one.Transactions})
 }
 
@@ -279,6 +285,21 @@ func (r *refuser) grants() {
 	r.signed("a delete outside the grant", dag.ReasonGrant, sign(writer, dagtest.Delete("/b/x/y")))
 	r.signed("a range outside the grant", dag.ReasonGrant, sign(writer, dagtest.DeleteRange("/a/", "/b")))
 	r.signed("a range over keys that no pattern ends", dag.ReasonGrant, sign(writer, dagtest.DeleteRange("/b/x/c", "/b/x/d")))
+}
+
+func (r *refuser) schemas() {
+	schema := []byte("a schema")
+	id := dag.SchemaIDOf(schema)
+	put := []dag.Transaction{{dagtest.Put("/j", "v")}, {dagtest.PutUnder(id, "/k", "v")}}
+	g := []dag.ID{r.m.Founding.ID()}
+	carrier := r.m.Sign(dagtest.Draft{Author: 1, Parents: g, Schemas: [][]byte{schema}})
+	r.signed("schema carried by no op", dag.ReasonSchema, r.m.Sign(dagtest.Draft{Author: 2, Parents: g, Transactions: put}))
+	r.signed("schema carried beside the past", dag.ReasonSchema, r.m.Sign(dagtest.Draft{Author: 2, Parents: g, Transactions: put}), carrier)
+	r.signed("one of two schemas carried", dag.ReasonSchema, r.m.Sign(dagtest.Draft{Author: 2, Parents: g, Schemas: [][]byte{schema},
+		Transactions: append(slices.Clone(put), dag.Transaction{dagtest.PutUnder(dag.SchemaIDOf(nil), "/k", "v")})}))
+	wrong := slices.Clone(schema)
+	wrong[0]++
+	r.signed("another schema carried", dag.ReasonSchema, r.m.Sign(dagtest.Draft{Author: 2, Parents: g, Schemas: [][]byte{wrong}, Transactions: put}))
 }
 
 // rosters adds cases that are drawn: the last op is refused, the others are its past.

@@ -12,10 +12,11 @@ import (
 // WriteKind says what a write does to its key (docs/op.md section 5).
 type WriteKind uint8
 
-// Kinds of writes. Kind 1, patch, is reserved.
+// Kinds of writes.
 const (
 	Replace        WriteKind = 0 // puts Value at Key
-	DeleteFinal    WriteKind = 2 // deletes Key for good; as DeleteObserved in version 0
+	Patch          WriteKind = 1 // puts at Key what the patch in Value makes of what the author saw
+	DeleteFinal    WriteKind = 2 // deletes what the author saw at Key, and Incarnation for good
 	DeleteObserved WriteKind = 3 // deletes what the author saw at Key
 	DeleteRange    WriteKind = 4 // deletes what the author saw at every key of [Key, End)
 )
@@ -25,6 +26,8 @@ func (k WriteKind) String() string {
 	switch k {
 	case Replace:
 		return "replace"
+	case Patch:
+		return "patch"
 	case DeleteFinal:
 		return "delete-final"
 	case DeleteObserved:
@@ -34,6 +37,9 @@ func (k WriteKind) String() string {
 	}
 	return fmt.Sprintf("write-kind-%d", uint8(k))
 }
+
+// Puts reports whether a write of that kind puts a value: it is a [Replace] or a [Patch].
+func (k WriteKind) Puts() bool { return k == Replace || k == Patch }
 
 // IncarnationKind says how an [Incarnation] names the write that created it.
 type IncarnationKind uint8
@@ -59,9 +65,10 @@ type Write struct {
 	Kind        WriteKind
 	Key         []byte      // 1 to MaxKey bytes
 	End         []byte      // only of DeleteRange: first key after the range; empty for no upper bound
-	Value       []byte      // only of Replace; may be empty
+	Value       []byte      // of Replace, may be empty; of Patch the bytes of a patch (docs/merge.md section 6), of any form
+	Schema      SchemaID    // only of Replace: how Value merges
 	Incarnation Incarnation // not of DeleteRange
-	Leased      bool        // only of Replace: the put was under a lease of the author's node
+	Leased      bool        // only of Replace and Patch: the put was under a lease of the author's node
 }
 
 // A Transaction is a list of writes that are seen together or not at all. A
@@ -83,7 +90,10 @@ func (t Transaction) Append(b []byte) []byte {
 
 func (w *Write) append(b []byte) []byte {
 	n := 3
-	if w.Kind == Replace {
+	switch w.Kind {
+	case Replace:
+		n = 6
+	case Patch:
 		n = 5
 	}
 	b = dagcbor.AppendArray(b, n)
@@ -93,9 +103,12 @@ func (w *Write) append(b []byte) []byte {
 		return dagcbor.AppendBytes(b, w.End)
 	}
 	b = w.Incarnation.append(b)
-	if w.Kind == Replace {
+	if w.Kind.Puts() {
 		b = dagcbor.AppendBool(b, w.Leased)
 		b = dagcbor.AppendBytes(b, w.Value)
+	}
+	if w.Kind == Replace {
+		b = w.Schema.append(b)
 	}
 	return b
 }
@@ -149,12 +162,12 @@ var (
 
 // read reads one write, leaving any error in d.
 func (w *Write) read(d *dagcbor.Decoder) {
-	n := d.Array(5)
+	n := d.Array(6)
 	kind := d.Uint()
 	switch {
 	case d.Err() != nil:
 		return
-	case kind == uint64(Replace) && n == 5:
+	case kind == uint64(Replace) && n == 6, kind == uint64(Patch) && n == 5:
 	case n == 3 && (kind == uint64(DeleteFinal) || kind == uint64(DeleteObserved) || kind == uint64(DeleteRange)):
 	default:
 		d.Fail(fmt.Errorf("%w: %d with %d elements", errKind, kind, n))
@@ -173,9 +186,12 @@ func (w *Write) read(d *dagcbor.Decoder) {
 		return
 	}
 	w.Incarnation.read(d)
-	if w.Kind == Replace {
+	if w.Kind.Puts() {
 		w.Leased = d.Bool()
 		w.Value = d.Bytes(MaxBody)
+	}
+	if w.Kind == Replace {
+		w.Schema.read(d)
 	}
 }
 

@@ -17,6 +17,7 @@ type Draft struct {
 	Epoch        uint64
 	Transactions []dag.Transaction
 	Statements   []*identity.Statement
+	Schemas      [][]byte
 	Edit         func(*dag.Header) // changes the header before it is signed, if not nil
 }
 
@@ -36,6 +37,7 @@ func (m *Mesh) Sign(d Draft) *dag.Signed {
 	for _, s := range d.Statements {
 		body.Statements = append(body.Statements, s.Encoded())
 	}
+	body.Schemas = d.Schemas
 	h := dag.Header{
 		Seq:     1,
 		Parents: slices.SortedFunc(slices.Values(d.Parents), dag.ID.Compare),

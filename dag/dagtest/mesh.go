@@ -260,6 +260,11 @@ func Put(key, value string) dag.Write {
 	return dag.Write{Kind: dag.Replace, Key: []byte(key), Value: []byte(value)}
 }
 
+// PutUnder is [Put] of a value that merges as the schema says.
+func PutUnder(schema dag.SchemaID, key, value string) dag.Write {
+	return dag.Write{Kind: dag.Replace, Key: []byte(key), Value: []byte(value), Schema: schema}
+}
+
 // Delete returns a write that deletes what its author saw at key.
 func Delete(key string) dag.Write { return dag.Write{Kind: dag.DeleteObserved, Key: []byte(key)} }
 

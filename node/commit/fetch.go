@@ -56,10 +56,7 @@ func (p *Pipeline) fetchAt(at dag.Index) (block, body []byte, err error) {
 // rebuildBody makes an own op's body from the client changes it sealed: the
 // log holds every value once.
 func (p *Pipeline) rebuildBody(s sealRecord) ([]byte, error) {
-	if s.count == 0 && len(s.statements) == 0 {
-		return nil, nil
-	}
-	body := dag.Body{Statements: s.statements}
+	body := dag.Body{Statements: s.statements, Schemas: s.schemas}
 	err := p.sealedChanges(s, p.store.Read, func(ch *mvcc.Change) {
 		body.Transactions = append(body.Transactions, p.view.Transaction(ch, s.first).Append(nil))
 	})

@@ -87,6 +87,7 @@ type sealRecord struct {
 	count      uint64
 	at         dag.Index // 0 if count is 0
 	block      []byte
+	schemas    [][]byte // at most dag.MaxSchemas
 	statements [][]byte
 }
 
@@ -96,6 +97,10 @@ func (s sealRecord) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, s.count)
 	b = binary.AppendUvarint(b, uint64(s.at))
 	b = appendItem(b, s.block)
+	b = binary.AppendUvarint(b, uint64(len(s.schemas)))
+	for _, sc := range s.schemas {
+		b = appendItem(b, sc)
+	}
 	for _, st := range s.statements {
 		b = appendItem(b, st)
 	}
@@ -105,6 +110,13 @@ func (s sealRecord) append(b []byte) []byte {
 func decodeSeal(payload []byte) (sealRecord, error) {
 	r := reader{rest: payload}
 	s := sealRecord{revision: int64(r.uint()), first: r.uint(), count: r.uint(), at: dag.Index(r.uint()), block: r.item()}
+	n := r.uint()
+	if n > dag.MaxSchemas {
+		return sealRecord{}, errMalformedRecord
+	}
+	for range n {
+		s.schemas = append(s.schemas, r.item())
+	}
 	for len(r.rest) > 0 {
 		s.statements = append(s.statements, r.item())
 	}

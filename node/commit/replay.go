@@ -126,10 +126,12 @@ func (p *replayer) replaySeal(payload []byte) error {
 	}
 	clear(p.unsealed[:s.count]) // frees the changes
 	p.unsealed = p.unsealed[s.count:]
-	for i, b := range s.statements {
-		s.statements[i] = bytes.Clone(b) // the payload is lent, and they live on
+	for _, list := range [][][]byte{s.statements, s.schemas} {
+		for i, b := range list {
+			list[i] = bytes.Clone(b) // the payload is lent, and they live on
+		}
 	}
-	u, err := dag.Rebuild(bytes.Clone(s.block), transactions, s.statements)
+	u, err := dag.Rebuild(bytes.Clone(s.block), transactions, s.statements, s.schemas)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrReplay, err)
 	}

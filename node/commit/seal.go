@@ -90,7 +90,7 @@ func (p *Pipeline) sign(h dag.Header, body dag.Body, seal sealRecord) error {
 	if err != nil {
 		return err
 	}
-	seal.block, seal.statements = signed.Block(), body.Statements
+	seal.block, seal.statements, seal.schemas = signed.Block(), body.Statements, body.Schemas
 	p.tip = op
 	p.ownTip.Store(op)
 	if seal.count > 0 {

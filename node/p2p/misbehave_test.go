@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -128,7 +129,9 @@ func badOps(m *dagtest.Mesh, author int, base dag.ID) map[string][2][]byte {
 			Key: m.Key("nobody"), Parents: []dag.ID{founding}, Transactions: put,
 		})),
 		"refused-malformed":  {own.Block()[:50], own.Body()},
-		"refused-body-roots": {own.Block(), append(append([]byte(nil), own.Body()[:len(own.Body())-2]...), 'x', own.Body()[len(own.Body())-1])},
+		"refused-body-roots": {own.Block(), bytes.Replace(own.Body(), []byte("bad"), []byte("mad"), 1)},
+		"refused-unknown-schema": encoded(m.Sign(dagtest.Draft{Author: author, Parents: []dag.ID{base},
+			Transactions: []dag.Transaction{{dagtest.PutUnder(dag.SchemaIDOf(nil), "k", "bad")}}})),
 	}
 }
 

@@ -212,7 +212,7 @@ func reblock(rec dag.Record, edit func(block []byte)) dag.Record {
 
 // renamed names the operation of a block in rec.
 func renamed(rec dag.Record, block []byte) dag.Record {
-	if u, err := dag.Rebuild(bytes.Clone(block), nil, nil); err == nil {
+	if u, err := dag.Rebuild(bytes.Clone(block), nil, nil, nil); err == nil {
 		rec.Ops = []dag.ID{u.ID()}
 	}
 	return rec

@@ -57,7 +57,7 @@ func (r *recordReader) record(at dag.Index, rec dag.Record) error {
 		return nil
 	}
 	r.report.Operations++
-	u, err := dag.Rebuild(bytes.Clone(block), nil, nil) // the block alone; the body comes later
+	u, err := dag.Rebuild(bytes.Clone(block), nil, nil, nil) // the block alone; the body comes later
 	if err != nil {
 		return r.found(StepRecords, where, err.Error())
 	}
