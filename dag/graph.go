@@ -187,24 +187,44 @@ func (g *Graph) Claimed(epoch uint64) bool {
 // slice is the caller's. It takes time in proportion to the result, the number
 // of chains and of known ops, not to the size of the graph.
 func (g *Graph) Since(known []*Op) []*Op {
-	var have *clock
-	for _, o := range known {
-		if have.get(o.chain) <= o.pos { // else its past is there too
-			have = union(have, o.past).raise(o.chain, o.pos+1)
-		}
-	}
+	have := pastOf(known)
 	g.mu.RLock()
-	n := 0
-	for i, c := range g.chains {
-		n += len(c.ops) - int(have.get(uint32(i)))
-	}
-	since := make([]*Op, 0, n)
+	since := make([]*Op, 0, g.beyond(have))
 	for i, c := range g.chains {
 		since = append(since, c.ops[have.get(uint32(i)):]...)
 	}
 	g.mu.RUnlock()
 	slices.SortFunc(since, compareOps)
 	return since
+}
+
+// CountSince returns how many ops [Graph.Since] would return, in time in
+// proportion to the number of chains and of known ops.
+func (g *Graph) CountSince(known []*Op) int {
+	have := pastOf(known)
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.beyond(have)
+}
+
+// pastOf counts the ops that are in known or in the past of any op of known.
+func pastOf(known []*Op) *clock {
+	var have *clock
+	for _, o := range known {
+		if have.get(o.chain) <= o.pos { // else its past is there too
+			have = union(have, o.past).raise(o.chain, o.pos+1)
+		}
+	}
+	return have
+}
+
+// beyond returns how many ops of the graph a clock does not count. The caller
+// holds the lock.
+func (g *Graph) beyond(have *clock) (n int) {
+	for i, c := range g.chains {
+		n += len(c.ops) - int(have.get(uint32(i)))
+	}
+	return n
 }
 
 func byID(a, b *Op) int { return a.id.Compare(b.id) }

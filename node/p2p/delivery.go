@@ -29,12 +29,16 @@ func newDelivery(n *Network) *delivery {
 	return &delivery{n: n, pool: dag.NewPool(dag.DefaultPoolLimits()), sources: make(map[dag.ID]peer.ID)}
 }
 
-// gossiped admits an op that p sent by gossip. The error is Admit's; an op
-// whose past is missing is put into the pool.
-func (d *delivery) gossiped(ctx context.Context, p peer.ID, op *dag.Signed) error {
-	err := d.n.backend.Admit(ctx, []*dag.Signed{op})[0]
-	d.settle(ctx, "gossip", []work{{op, p, err}})
-	return err
+// gossiped admits ops that peers sent by gossip, parents first, and returns an
+// error for each: Admit's. An op whose past is missing is put into the pool.
+func (d *delivery) gossiped(ctx context.Context, ops []*dag.Signed, from []peer.ID) []error {
+	errs := d.n.backend.Admit(ctx, ops)
+	done := make([]work, len(ops))
+	for i, err := range errs {
+		done[i] = work{ops[i], from[i], err}
+	}
+	d.settle(ctx, "gossip", done)
+	return errs
 }
 
 // synced admits ops that p sent in a session, parents first. It returns the

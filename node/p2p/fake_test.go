@@ -185,6 +185,8 @@ type siteConfig struct {
 	peers  []string
 	timing Timing
 	listen []string
+	wrap   func(*fakeBackend) Backend // what stands before the backend; nil for nothing
+	edit   func(*Config)              // nil for nothing
 }
 
 func openSite(t *testing.T, c siteConfig) *site {
@@ -196,11 +198,18 @@ func openSite(t *testing.T, c siteConfig) *site {
 		c.timing = fast
 	}
 	s := &site{backend: newFakeBackend(c.mesh, c.key, c.ops...), store: c.store, log: new(logBuffer), metrics: prometheus.NewRegistry()}
-	var err error
-	s.Network, err = Open(t.Context(), Config{
+	cfg := Config{
 		Key: c.key, Mesh: c.mesh, Backend: s.backend, Meta: c.store, Peers: c.peers, Timing: c.timing, Listen: c.listen,
 		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Registerer: s.metrics,
-	})
+	}
+	if c.wrap != nil {
+		cfg.Backend = c.wrap(s.backend)
+	}
+	if c.edit != nil {
+		c.edit(&cfg)
+	}
+	var err error
+	s.Network, err = Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}

@@ -189,8 +189,12 @@ func (g *gossip) announced(from peer.ID, m *gossipMessage) pubsub.ValidationResu
 func (g *gossip) received(ctx context.Context, from peer.ID, m *gossipMessage) pubsub.ValidationResult {
 	n := g.n
 	u, err := dag.Decode(m.block, m.body)
+	var refusal *dag.Refusal
 	if err != nil {
 		n.reportOp(from, err)
+		if errors.As(err, &refusal) && weightOf(refused(refusal)) == weightNone {
+			return pubsub.ValidationIgnore // the relay may know a later format
+		}
 		return pubsub.ValidationReject
 	}
 	if mesh := u.Header().Mesh; u.ID() != n.mesh && (mesh == nil || *mesh != n.mesh) {
@@ -201,25 +205,15 @@ func (g *gossip) received(ctx context.Context, from peer.ID, m *gossipMessage) p
 		n.peers.holds(from, u.ID())
 		return pubsub.ValidationAccept
 	}
-	// Who forged an author's op must not spend what is left to the author.
+	// Who forged an author's op must not spend what is left to the author: the
+	// intake looks again, and counts, once the signature is verified.
 	author := u.Header().Author
-	slow := n.throttle.slows(author, n.backend.Graph().Roster())
-	if slow && !n.throttle.passes(author, false) {
+	if n.throttle.slows(author, n.backend.Graph().Roster()) && !n.throttle.passes(author, false) {
 		n.metrics.throttled.WithLabelValues("gossip").Inc()
 		return pubsub.ValidationIgnore
 	}
-	signed, errs := dag.Verify([]*dag.Unverified{u})
-	if errs[0] != nil {
-		n.reportOp(from, errs[0])
-		return pubsub.ValidationReject
-	}
-	if slow && !n.throttle.passes(author, true) {
-		n.metrics.throttled.WithLabelValues("gossip").Inc()
-		return pubsub.ValidationIgnore
-	}
-	err = n.delivery.gossiped(ctx, from, signed[0])
+	err = n.intake.take(ctx, from, u)
 	var missing *dag.MissingError
-	var refusal *dag.Refusal
 	switch {
 	case err == nil || errors.Is(err, dag.ErrDuplicate):
 		return pubsub.ValidationAccept

@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -22,6 +23,7 @@ type metrics struct {
 	lanes        *prometheus.CounterVec // sessions of the statement lane, by side (out, in), result (done, failed)
 	statements   *prometheus.CounterVec // statements on the lane, by what became of them (given, useful, idle, carried)
 	throttled    *prometheus.CounterVec // what forkers and the revoked are delayed, by way (gossip: ops; sync: frames)
+	batches      prometheus.Histogram   // ops of gossip verified and admitted at once
 	gauges       []prometheus.Collector
 
 	registerer prometheus.Registerer // where they are registered, or nil
@@ -45,7 +47,11 @@ func newMetrics() *metrics {
 		lanes:        vec("lanes_total", "Sessions of the statement lane, by side that started them and result.", "side", "result"),
 		statements:   vec("statements_total", "Statements on the statement lane: given to a peer; taken, and of use here or idle; carried by this node.", "result"),
 		throttled:    vec("throttled_total", "Delays of proven forkers and revoked authors: ops not taken by gossip, frames of a sync that waited.", "way"),
-		named:        make(map[peer.ID]bool),
+		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "causeway", Subsystem: "p2p", Name: "gossip_batch_ops",
+			Help: "Operations of gossip that were verified in one batch and admitted with one append.", Buckets: prometheus.ExponentialBuckets(1, 2, 7),
+		}),
+		named: make(map[peer.ID]bool),
 	}
 }
 
@@ -64,10 +70,46 @@ func (m *metrics) watch(n *Network) {
 		_, bytes := n.delivery.pool.Len()
 		return float64(bytes)
 	})
+	m.gauges = append(m.gauges, lagCollector{n, prometheus.NewDesc("causeway_p2p_lag_ops",
+		"Operations that a connected peer is not known to hold, and heads it announced that are not held here, by peer; of peers beyond the first 64 the greatest, as other.",
+		[]string{"peer"}, nil)})
+}
+
+// lagCollector exports the lag of each connected peer that may sync.
+type lagCollector struct {
+	n    *Network
+	desc *prometheus.Desc
+}
+
+func (c lagCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
+
+func (c lagCollector) Collect(ch chan<- prometheus.Metric) {
+	n := c.n
+	g := n.backend.Graph()
+	roster := g.Roster()
+	connected := n.host.Network().Peers()
+	slices.Sort(connected)
+	named, other := 0, -1
+	for _, p := range connected {
+		if n.admittedBy(roster, p) != nil {
+			continue
+		}
+		s, _ := n.peers.get(p)
+		lag := s.lag(g)
+		if named == maxMetricPeers {
+			other = max(other, lag)
+			continue
+		}
+		named++
+		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(lag), p.String())
+	}
+	if other >= 0 {
+		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(other), "other")
+	}
 }
 
 func (m *metrics) collectors() []prometheus.Collector {
-	return append([]prometheus.Collector{m.misbehaviour, m.bans, m.syncs, m.ops, m.dropped, m.bytes, m.joins, m.lanes, m.statements, m.throttled}, m.gauges...)
+	return append([]prometheus.Collector{m.misbehaviour, m.bans, m.syncs, m.ops, m.dropped, m.bytes, m.joins, m.lanes, m.statements, m.throttled, m.batches}, m.gauges...)
 }
 
 // register exports the metrics to r, all or none; a nil r exports nothing.

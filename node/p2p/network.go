@@ -51,6 +51,7 @@ type Network struct {
 	delivery      *delivery
 	proofs        *proofs
 	throttle      *throttle
+	intake        *intake
 	gossip        *gossip
 	syncer        *syncer
 	inviter       *inviter
@@ -116,6 +117,7 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 		return nil, err
 	}
 	n.throttle = newThrottle(n)
+	n.intake = newIntake(n)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.listen(); err != nil {
 		n.Close()
@@ -160,6 +162,7 @@ func (n *Network) listen() error {
 	}
 	n.backend.OnOp(n.gossip.own)
 	n.start(n.warden.loop)
+	n.start(n.intake.loop)
 	n.start(n.lanes.loop)
 	n.start(n.proofs.loop)
 	n.start(n.dialLoop)

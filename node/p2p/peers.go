@@ -170,12 +170,7 @@ func (ps *peers) outlook(p peer.ID, heads []*dag.Op) (equal, busy, failed bool) 
 // lag returns how many ops p is not known to hold, and how many heads it
 // announced that this node lacks.
 func (s *peerState) lag(g *dag.Graph) int {
-	lag := 0
-	if len(s.known) == 0 {
-		lag = g.Len()
-	} else {
-		lag = len(g.Since(s.known))
-	}
+	lag := g.CountSince(s.known)
 	for _, id := range s.lacking {
 		if _, ok := g.Get(id); !ok {
 			lag++
