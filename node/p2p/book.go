@@ -228,6 +228,14 @@ func (b *book) has(id peer.ID) bool {
 	return e != nil && !e.retired
 }
 
+// pinned reports whether id is configured, or the new key of a node that is.
+func (b *book) pinned(id peer.ID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.entries[id]
+	return e != nil && e.pinned && !e.retired
+}
+
 // retired reports whether id is an old key of a node that has another by now.
 func (b *book) retired(id peer.ID) bool {
 	b.mu.Lock()

@@ -49,6 +49,7 @@ func newGossip(n *Network) (*gossip, error) {
 		pubsub.WithPeerOutboundQueueSize(gossipQueue),
 		pubsub.WithValidateQueueSize(gossipQueue),
 		pubsub.WithValidateThrottle(maxValidators),
+		pubsub.WithPeerScore(g.peerScore(name)),
 		pubsub.WithLogger(quiet),
 		pubsub.WithRPCLogger(quiet),
 	)

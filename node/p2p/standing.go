@@ -167,6 +167,17 @@ func (s *standings) banned(p peer.ID) (until time.Time, is bool) {
 	return c.until, true
 }
 
+// faults returns what p's misbehaviour amounts to by now, at most banAt.
+func (s *standings) faults(p peer.ID) float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.peers[p]
+	if c == nil {
+		return 0
+	}
+	return min(banAt, max(0, c.score-s.now().Sub(c.at).Seconds()*forgive))
+}
+
 // last returns the last thing p did against the protocol, or "".
 func (s *standings) last(p peer.ID) string {
 	s.mu.Lock()
