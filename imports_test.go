@@ -27,7 +27,7 @@ var graph = map[string][]string{
 
 	"dag":                   {"identity", "identity/dagcbor"},
 	"dag/car":               {"dag", "identity/dagcbor"},
-	"dag/dagtest":           {"dag", "identity", "identity/dagcbor"},
+	"dag/dagtest":           {"dag", "dag/crdt", "identity", "identity/dagcbor"},
 	"dag/memstore":          {"dag"},
 	"dag/storetest":         {"dag"},
 	"dag/leveldb":           {"dag"},

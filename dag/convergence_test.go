@@ -29,7 +29,7 @@ func TestRosterConvergence(t *testing.T) {
 		keys = append(keys, []byte(key))
 	}
 	for s := *seed; s < *seed+*seeds && !t.Failed(); s++ {
-		w := dagtest.Grow(t, s, worldOps)
+		w := dagtest.GrowMerging(t, s, worldOps)
 		ref := newReference()
 		reasons := make(map[dag.ID]dag.Reason)
 		for _, op := range w.Ops {

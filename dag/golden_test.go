@@ -109,6 +109,8 @@ func TestGoldenOps(t *testing.T) {
 		G -> b1{+epoch} -> b2{/registry/a=one /registry/b=} -> b3{-/registry/a -/registry/..}
 		G -> c1{/k=v}
 		b3, c1 -> a2
+		S = schema n:counter l:list/k
+		a2 -> a3{+S /n@S=[] /o@opaque=} -> b4{--/n#a3 /k#c1~[1]>[2]}
 	`)
 	got := []opVector{vectorOf("founding", m.Founding.Block(), m.Founding.Body(), m.Founding.ID(), m.Founding.Header())}
 	for _, name := range c.Names {

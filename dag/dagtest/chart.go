@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/crdt"
 	"github.com/causeway-sync/causeway/identity"
 )
 
@@ -22,6 +23,8 @@ type Chart struct {
 
 	statements map[string]*identity.Statement
 	operators  map[string]operator
+	texts      map[string]string
+	schemas    map[string]*chartSchema
 	nodes      map[byte]*identity.PrivateKey // by letter, beside the authors that the mesh began with
 }
 
@@ -47,7 +50,17 @@ type mark struct {
 // transaction: key=value puts, -key deletes, -key..end deletes a range. There,
 // too, +epoch claims 1 + the greatest epoch of the past, +epoch=n that one, ^name takes that op
 // for prev and ^ alone takes none; otherwise prev is the author's op of greatest seq in the past.
-// And !name carries a statement.
+// And !name carries a statement, +name a schema.
+//
+// key@name=value puts under the schema of that name, --key deletes for good, and key~old>new is a patch, the
+// difference of two values by plain JSON, or with key@name by that schema. key#op, in any of these but a range, names the life
+// that the put of the key in that op belongs to; otherwise a put begins one. $name is the text of that name:
+//
+//	v = text {"a": 1}
+//	S = schema n:counter s:set l:list/k m:map  fields of an object: also leaf, once, max, pin, sequence
+//	N = schema !nonsense                       the bytes behind the !
+//
+// The schema opaque needs none.
 //
 // A line with an equals sign behind its first word makes a statement of that name:
 //
@@ -76,6 +89,8 @@ func (m *Mesh) Draw(text string) *Chart {
 		names:      map[dag.ID]string{last.ID(): "G"},
 		statements: make(map[string]*identity.Statement),
 		operators:  map[string]operator{"Home": {m.Operator, m.OperatorKey()}},
+		texts:      make(map[string]string),
+		schemas:    map[string]*chartSchema{"": {}, "opaque": {schema: crdt.Opaque}},
 		nodes:      make(map[byte]*identity.PrivateKey),
 	}
 	c.Draw(text)
@@ -91,7 +106,11 @@ func (c *Chart) Draw(text string) {
 			continue
 		}
 		var err error
-		if match := stated.FindStringSubmatch(line); match != nil {
+		if match := stated.FindStringSubmatch(line); match != nil && match[2] == "text" {
+			c.texts[match[1]] = strings.TrimSpace(match[3])
+		} else if match != nil && match[2] == "schema" {
+			c.schemas[match[1]], err = newChartSchema(strings.Fields(match[3]))
+		} else if match != nil {
 			err = c.state(match[1], match[2], match[3])
 		} else {
 			err = c.line(c.lines, line)
@@ -227,18 +246,18 @@ func (c *Chart) items(d *Draft, items []string) error {
 				return fmt.Errorf("no statement %q so far", item[1:])
 			}
 			d.Statements = append(d.Statements, statement)
-		case strings.HasPrefix(item, "-"):
-			if key, end, ok := strings.Cut(item[1:], ".."); ok {
-				t = append(t, DeleteRange(key, end))
-			} else {
-				t = append(t, Delete(key))
+		case strings.HasPrefix(item, "+"):
+			s := c.schemas[item[1:]]
+			if s == nil || s.bytes == nil {
+				return fmt.Errorf("no schema %q to carry", item[1:])
 			}
+			d.Schemas = append(d.Schemas, s.bytes)
 		default:
-			key, value, ok := strings.Cut(item, "=")
-			if !ok {
-				return fmt.Errorf("%q is not a write", item)
+			w, err := c.write(item)
+			if err != nil {
+				return err
 			}
-			t = append(t, Put(key, value))
+			t = append(t, w)
 		}
 	}
 	if len(t) > 0 {

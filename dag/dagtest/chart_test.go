@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/crdt"
 	"github.com/causeway-sync/causeway/dag/dagtest"
 	"github.com/causeway-sync/causeway/identity"
 	"github.com/google/go-cmp/cmp"
@@ -73,6 +74,49 @@ b9: on b2', prev none, seq 1, depth 6, epoch 0, writes 0:
 	}
 }
 
+// TestDrawMerging: schemas, patches, final deletes and lives.
+func TestDrawMerging(t *testing.T) {
+	m := dagtest.New(t, 4)
+	c := m.Draw(`
+		one = text {"n": 1, "l": [{"k": 1}]}
+		two = text {"n": 5, "l": [{"k": 1}]}
+		S = schema n:counter l:list/k
+		N = schema !nonsense
+		G -> b1{+S +N /k@S=$one /j@N=x /i@opaque=} -> c1{/k#b1@S~$one>$two} -> d1{--/k#c1 -/j#b1}
+		     b1                                    -> a1{/k#b1~[1]>[2]}
+	`)
+	var got strings.Builder
+	for _, name := range c.Names {
+		for _, w := range c.Signed(name).Transactions()[0] {
+			life := "new"
+			if w.Incarnation.Kind == dag.IncarnationPast {
+				life = fmt.Sprintf("%s/%d", c.Name(w.Incarnation.Op), w.Incarnation.Write)
+			}
+			value := string(w.Value)
+			if w.Kind == dag.Patch {
+				p, err := crdt.DecodePatch(w.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				value = p.String()
+			}
+			fmt.Fprintf(&got, "%s: %v %s of %s, %.14v, %s\n", name, w.Kind, w.Key, life, w.Schema, value)
+		}
+	}
+	want := fmt.Sprintf(`b1: replace /k of new, %.14v, {"n": 1, "l": [{"k": 1}]}
+b1: replace /j of new, %.14v, x
+b1: replace /i of new, opaque, %s
+c1: patch /k of b1/0, json, {in "value" {set "n" "5"}}
+d1: delete-final /k of b1/0, json, %[3]s
+d1: delete-observed /j of b1/1, json, %[3]s
+a1: patch /k of b1/0, json, {in "value" {set 0 "2"}}
+`, dag.SchemaIDOf(c.Signed("b1").Schemas()[0]), dag.SchemaIDOf([]byte("nonsense")), "")
+	if diff := cmp.Diff(want, got.String()); diff != "" {
+		t.Error(diff)
+	}
+	c.Add()
+}
+
 // fatal records the message that would have ended a test.
 type fatal struct {
 	testing.TB
@@ -106,6 +150,14 @@ func TestDrawErrors(t *testing.T) {
 		"P = policy /k":             "not a rule",
 		"Q = quota Home bytes=x":    "invalid syntax",
 		"G -> a1{!R}":               `no statement "R"`,
+		"G -> a1{/k@S=v}":           `no schema "S"`,
+		"G -> a1{+opaque}":          `no schema "opaque" to carry`,
+		"S = schema n:number":       "no field of a schema",
+		"G -> a1{/k=$v}":            `no text "v"`,
+		"G -> a1{/k~1}":             "no new value",
+		"G -> a1{/k~[>1}":           "no patch makes",
+		"G -> a1{/k#b1=v}":          `no op "b1"`,
+		"G -> a1 -> b1{-/k#a1}":     "does not put /k",
 	} {
 		f := &fatal{TB: t}
 		m := dagtest.New(f, 2)
@@ -183,10 +235,11 @@ func TestDrawStatements(t *testing.T) {
 // and all that can happen happens in some.
 func TestGrow(t *testing.T) {
 	kinds := make(map[identity.Kind]bool)
-	refused, voided := 0, 0
+	writes := make(map[dag.WriteKind]int)
+	refused, voided, unknown, under := 0, 0, 0, 0
 	for seed := range uint64(30) {
-		w := dagtest.Grow(t, seed, 30)
-		if again := dagtest.Grow(t, seed, 30); again.Ops[len(again.Ops)-1].ID() != w.Ops[len(w.Ops)-1].ID() {
+		w := dagtest.GrowMerging(t, seed, 30)
+		if again := dagtest.GrowMerging(t, seed, 30); again.Ops[len(again.Ops)-1].ID() != w.Ops[len(w.Ops)-1].ID() {
 			t.Fatalf("seed %d grows two worlds", seed)
 		}
 		order := w.Shuffle(rand.New(rand.NewPCG(seed, 0)))
@@ -195,8 +248,19 @@ func TestGrow(t *testing.T) {
 			for _, statement := range s.Statements() {
 				kinds[statement.Kind()] = true
 			}
+			for _, t := range s.Transactions() {
+				for _, w := range t {
+					writes[w.Kind]++
+					if w.Schema.Carried() {
+						under++
+					}
+				}
+			}
 			if _, _, err := g.Add(s); dag.ReasonOf(err) != 0 {
 				refused++
+				if dag.ReasonOf(err) == dag.ReasonSchema {
+					unknown++
+				}
 			} else if err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
@@ -212,6 +276,14 @@ func TestGrow(t *testing.T) {
 	}
 	if len(kinds) != 13 || refused < 100 || voided < 100 {
 		t.Errorf("%d kinds of statements, %d ops refused, %d void", len(kinds), refused, voided)
+	}
+	for kind := dag.Replace; kind <= dag.DeleteRange; kind++ {
+		if writes[kind] < 20 {
+			t.Errorf("%d writes of kind %v", writes[kind], kind)
+		}
+	}
+	if unknown < 10 || under < 100 {
+		t.Errorf("%d values under a schema, %d ops refused for one", under, unknown)
 	}
 }
 

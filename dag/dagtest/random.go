@@ -20,6 +20,7 @@ type World struct {
 	Ops []*dag.Signed
 
 	rng       *rand.Rand
+	values    []ValueSchema // what is written, if patches and schemas are
 	founders  int
 	sites     [worldSites]map[dag.ID]bool // what each site has delivered
 	operators []worldOperator
@@ -66,6 +67,19 @@ type worldInvite struct {
 // Grow makes a world of so many ops beside those that found it, always the same for a seed.
 func Grow(tb testing.TB, seed uint64, ops int) *World {
 	tb.Helper()
+	return grow(tb, seed, ops, nil)
+}
+
+// GrowMerging is [Grow] with writes that merge: patches, some of which mean
+// nothing, final deletes, and values under the schemas of [ValueSchemas],
+// which their ops carry where their past does not.
+func GrowMerging(tb testing.TB, seed uint64, ops int) *World {
+	tb.Helper()
+	return grow(tb, seed, ops, ValueSchemas())
+}
+
+func grow(tb testing.TB, seed uint64, ops int, values []ValueSchema) *World {
+	tb.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0x726f73746572))
 	founders := 1 + rng.IntN(3)
 	m := NewMesh(tb, Config{
@@ -75,7 +89,7 @@ func Grow(tb testing.TB, seed uint64, ops int) *World {
 		Founders:  founders,
 		Threshold: 1 + rng.Uint64N(uint64(founders)),
 	})
-	w := &World{Mesh: m, Ops: slices.Clone(m.Enrolled), rng: rng, founders: founders}
+	w := &World{Mesh: m, Ops: slices.Clone(m.Enrolled), rng: rng, values: values, founders: founders}
 	w.operators = []worldOperator{{m.Operator, m.OperatorKey(), -1, identity.Grant{Role: identity.RoleAdmin, Patterns: []identity.Pattern{"**"}, Nodes: 3}}}
 	for i := range w.sites {
 		w.sites[i] = m.Past(m.Enrolled[len(m.Enrolled)-1].ID())
@@ -141,8 +155,9 @@ func (w *World) step() {
 	}
 	d := Draft{Key: n.key, Statements: w.statements(n, seen)}
 	for range w.rng.IntN(3) {
-		d.Transactions = append(d.Transactions, w.transaction(n))
+		d.Transactions = append(d.Transactions, w.transaction(n, seen))
 	}
+	d.Schemas = w.carried(d.Transactions, seen)
 	d.Parents = w.heads(seen)
 	if w.add(d, n.site) == dag.ReasonForkedPast {
 		// Its other branch is in there. It can go on from what its own last op saw.
@@ -217,7 +232,7 @@ var (
 )
 
 // transaction returns some writes, most of which the node's operator may make.
-func (w *World) transaction(n worldNode) dag.Transaction {
+func (w *World) transaction(n worldNode, seen map[dag.ID]bool) dag.Transaction {
 	var t dag.Transaction
 	patterns := w.operators[n.operator].grant.Patterns
 	for len(t) == 0 || w.chance(30) {
@@ -239,6 +254,9 @@ func (w *World) transaction(n worldNode) dag.Transaction {
 			fallthrough
 		default:
 			t = append(t, Put(key, worldValues[w.rng.IntN(len(worldValues))]))
+		}
+		if w.values != nil {
+			t[len(t)-1] = w.merging(t[len(t)-1], seen)
 		}
 	}
 	return t

@@ -19,7 +19,7 @@ func TestWorlds(t *testing.T) {
 	rotated := 0
 	for seed := first; seed <= last && !t.Failed(); seed++ {
 		rng := rand.New(rand.NewPCG(seed, 11))
-		grown := dagtest.Grow(t, seed, 60)
+		grown := dagtest.GrowMerging(t, seed, 60)
 		for _, s := range grown.Ops {
 			if p := s.Header().Prev; p != nil && grown.Mesh.Header(*p).Author != s.Header().Author {
 				rotated++

@@ -13,7 +13,7 @@ import (
 func TestMarkVoid(t *testing.T) {
 	void := 0
 	for seed := range uint64(8) {
-		w := dagtest.Grow(t, seed, 40)
+		w := dagtest.GrowMerging(t, seed, 40)
 		g, signed := dag.NewGraph(), make(map[dag.ID]*dag.Signed)
 		for _, s := range w.Ops {
 			if _, _, err := g.Add(s); err == nil {
