@@ -262,6 +262,46 @@ func TestForeignRevision(t *testing.T) {
 	}
 }
 
+// TestFirstRevision checks what the clients of a joined node see where there never
+// was a key: an etcd at revision 1, whose next revision is its window's first.
+func TestFirstRevision(t *testing.T) {
+	const base = 5 << 40
+	m := newMemory(t, mvcc.Config{})
+	m.write(func() { m.view.BeginWindow(base) })
+	s := &site{memory: m, server: serve(t, testConfig(), m)}
+	conn := dial(t, s.server)
+	kv := pb.NewKVClient(conn)
+	s.watch = pb.NewWatchClient(conn)
+	ctx := testContext(t)
+	hash, err := pb.NewMaintenanceClient(conn).HashKV(ctx, &pb.HashKVRequest{})
+	if err != nil || hash.Header.Revision != 1 || hash.HashRevision != 1 || hash.CompactRevision != -1 {
+		t.Errorf("HashKV = %v, %v, want that of revision 1", hash, err)
+	}
+	w := s.newWatch(t)
+	for _, start := range []int64{0, 1, 2} {
+		w.create(&pb.WatchCreateRequest{Key: []byte("a"), StartRevision: start})
+		w.want(fmt.Sprintf("%d@1 created", start))
+	}
+	if _, err := kv.Range(ctx, &pb.RangeRequest{Key: []byte("a"), Revision: 102}); status.Code(err) != codes.OutOfRange || !strings.HasSuffix(err.Error(), "compacted") {
+		t.Errorf("Range at another gateway's revision = %v, want the compacted error", err)
+	}
+	resp, err := kv.Txn(ctx, &pb.TxnRequest{
+		Compare: []*pb.Compare{{Key: []byte("a"), Target: pb.Compare_MOD, TargetUnion: &pb.Compare_ModRevision{}}},
+		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte("a"), Value: []byte("1")}}}},
+	})
+	if err != nil || !resp.Succeeded || resp.Header.Revision != base+1 {
+		t.Errorf("the first transaction = %v, %v, want revision %d", resp, err, int64(base+1))
+	}
+	for range 3 {
+		if got := w.recv(); len(got.Events) != 1 || got.Header.Revision != base+1 {
+			t.Errorf("received %s, want the put at %d", text(got), int64(base+1))
+		}
+	}
+	if got, err := kv.Range(ctx, &pb.RangeRequest{Key: []byte("a"), Revision: 1}); err != nil || got.Count != 0 || got.Header.Revision != base+1 {
+		t.Errorf("Range at 1 = %v, %v, want no key", got, err)
+	}
+}
+
 func TestLargeMessages(t *testing.T) {
 	s := newSite(t)
 	ctx := testContext(t)

@@ -7,7 +7,7 @@ import (
 
 func (v *View) evaluateCompaction(e *execution, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
 	switch {
-	case foreign(r.Revision, v.head), r.Revision <= v.headCompacted:
+	case !v.headWindow.has(r.Revision), r.Revision <= v.headCompacted:
 		return nil, rpctypes.ErrGRPCCompacted
 	case r.Revision > v.head:
 		return nil, rpctypes.ErrGRPCFutureRev

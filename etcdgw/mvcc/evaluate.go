@@ -59,7 +59,7 @@ func (v *View) Evaluate(req proto.Message, auth Authorizer, now time.Time) (prot
 	}
 	var resp proto.Message
 	var err error
-	e := execution{v: v, rev: v.head + 1}
+	e := execution{v: v, rev: v.next()}
 	switch r := req.(type) {
 	case *pb.PutRequest:
 		resp, err = v.evaluatePut(&e, r, auth)
@@ -131,7 +131,7 @@ func (e *execution) revision() int64 {
 	if e.wrote() {
 		return e.rev
 	}
-	return e.rev - 1
+	return e.v.head
 }
 
 // finish moves the head and returns the change, nil if there is none.

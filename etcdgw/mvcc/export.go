@@ -22,7 +22,7 @@ type Export struct {
 func (v *View) Export(now time.Time) *Export {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	e := &Export{s: snapshot{v: v, revision: v.published, compacted: v.compacted, shared: true}}
+	e := &Export{s: snapshot{v: v, revision: v.published, compacted: v.compacted, window: v.window, shared: true}}
 	v.pin(e.s.compacted)
 	e.leases = v.Leases(now) // published under the same lock
 	return e
@@ -34,8 +34,15 @@ func (e *Export) Close() { e.s.release() }
 // Revision returns the revision exported.
 func (e *Export) Revision() int64 { return e.s.revision }
 
-// CompactRevision returns the least revision that can be read, 0 if nothing is compacted.
-func (e *Export) CompactRevision() int64 { return e.s.compacted }
+// CompactRevision returns the least revision that can be read, 0 if nothing is
+// compacted. Where the window is not an etcd's, what lies between revision 1 and
+// the window counts as compacted: whoever imports the export has no windows.
+func (e *Export) CompactRevision() int64 {
+	if base := e.s.window.base; base > beginning && e.s.revision > base {
+		return max(e.s.compacted, base)
+	}
+	return e.s.compacted
+}
 
 // Leases returns the leases, the one that runs out first first.
 func (e *Export) Leases() []LeaseStatus { return e.leases }

@@ -237,7 +237,7 @@ func (i incarnation) names(in *dag.Incarnation) bool {
 // finish makes the touched keys show their greatest live put.
 func (r *remote) finish() int64 {
 	v := r.v
-	rev := v.head + 1
+	rev := v.next()
 	changed := false
 	for touched := v.touched; len(touched) > 0; {
 		n := min(len(touched), chunkKeys)

@@ -42,7 +42,7 @@ func (v *View) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse
 func (v *View) rangeOne(r *pb.RangeRequest) (*pb.RangeResponse, error) {
 	v.mu.RLock()
 	current := v.published
-	rev, err := resolve(r.Revision, current, v.compacted)
+	rev, err := resolve(r.Revision, v.window, current, v.compacted)
 	if err != nil {
 		v.mu.RUnlock()
 		return nil, err
@@ -70,7 +70,7 @@ func answerOne(r *pb.RangeRequest, x *version, current int64) *pb.RangeResponse 
 
 // rangeKeys answers a range request from the snapshot.
 func (s *snapshot) rangeKeys(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
-	rev, err := resolve(r.Revision, s.revision, s.compacted)
+	rev, err := resolve(r.Revision, s.window, s.revision, s.compacted)
 	if err != nil {
 		return nil, err
 	}

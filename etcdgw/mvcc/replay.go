@@ -13,7 +13,7 @@ import (
 // same outcome: revision, number, births, trails and what is local are checked. The error is
 // ErrReplay, after which the view must not be used.
 func (v *View) Replay(ch *Change) error {
-	e := execution{v: v, rev: v.head + 1}
+	e := execution{v: v, rev: v.next()}
 	if n := len(ch.Writes); n > 1 {
 		e.record().Writes = make([]Write, 0, n)
 	}

@@ -45,7 +45,7 @@ func replayLog(t *rapid.T, log []logged) *View {
 				open = append(open, ch)
 			}
 		case l.window != 0:
-			v.OpenWindow(l.window)
+			enterWindow(v, l.window)
 		case l.count > 0:
 			for i, ch := range open[:l.count] {
 				got, want := v.Transaction(ch, l.first), l.op.ts[i]
@@ -79,7 +79,7 @@ func everything(t rapid.TB, v *View) []string {
 		all = append(all, string(b))
 	}
 	ctx := context.Background()
-	for rev := max(v.CompactRevision(), 1); rev <= v.Revision(); rev++ {
+	for rev := max(v.CompactRevision(), 1); rev <= v.Revision(); rev = v.window.from(rev + 1) {
 		add(v.Range(ctx, &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}, Revision: rev}))
 	}
 	s := v.NewWatchStream()
@@ -157,7 +157,7 @@ func TestReplay(t *testing.T) {
 			case 9:
 				deliver()
 				epoch++
-				n.view.OpenWindow(epoch << windowBits)
+				enterWindow(n.view, epoch<<windowBits)
 				log = append(log, logged{window: epoch << windowBits})
 			default:
 				var req proto.Message
@@ -217,6 +217,15 @@ func TestReplay(t *testing.T) {
 			}
 		}
 	})
+}
+
+// enterWindow begins or opens a window, as the pipeline does.
+func enterWindow(v *View, base int64) {
+	if v.Unborn() {
+		v.BeginWindow(base)
+	} else {
+		v.OpenWindow(base)
+	}
 }
 
 // countInWindow returns the number of the head in its window, for drawing revisions.

@@ -12,6 +12,7 @@ type snapshot struct {
 	v         *View
 	revision  int64
 	compacted int64
+	window    window
 	// shared says that the reader is not the writer: it locks, and pins history.
 	shared bool
 }
@@ -19,7 +20,7 @@ type snapshot struct {
 // acquire returns the published state; release it after use.
 func (v *View) acquire() snapshot {
 	v.mu.RLock()
-	s := snapshot{v: v, revision: v.published, compacted: v.compacted, shared: true}
+	s := snapshot{v: v, revision: v.published, compacted: v.compacted, window: v.window, shared: true}
 	v.pin(s.compacted)
 	v.mu.RUnlock()
 	return s
@@ -29,7 +30,7 @@ func (s *snapshot) release() { s.v.unpin(s.compacted) }
 
 // headSnapshot returns the head as it is, for the writer.
 func (v *View) headSnapshot() snapshot {
-	return snapshot{v: v, revision: v.head, compacted: v.headCompacted}
+	return snapshot{v: v, revision: v.head, compacted: v.headCompacted, window: v.headWindow}
 }
 
 func (s *snapshot) lock() {
@@ -46,11 +47,11 @@ func (s *snapshot) unlock() {
 
 // resolve returns the revision to read for the one that a request names.
 // Errors: ErrGRPCCompacted, ErrGRPCFutureRev.
-func resolve(rev, current, compacted int64) (int64, error) {
+func resolve(rev int64, w window, current, compacted int64) (int64, error) {
 	switch {
 	case rev <= 0:
 		return current, nil
-	case foreign(rev, current), rev < compacted:
+	case !w.has(rev), rev < compacted:
 		return 0, rpctypes.ErrGRPCCompacted
 	case rev > current:
 		return 0, rpctypes.ErrGRPCFutureRev

@@ -189,19 +189,20 @@ func (t *turn) settleKey(name string, w *walk) {
 		}
 		it = v.intern([]byte(name))
 	}
+	rev := v.next()
 	// At most one of the two steps is seen: puts are taken in while local values are shown.
 	local, changed := v.verdicts.isLocal(it.key()), false
 	if !it.local {
-		changed = v.show(it, local, v.head+1)
+		changed = v.show(it, local, rev)
 	}
 	if w != nil {
-		changed = v.replicate(it, greatestFirst(w.puts), v.head+1) || changed
+		changed = v.replicate(it, greatestFirst(w.puts), rev) || changed
 	}
 	if !local {
-		changed = v.show(it, local, v.head+1) || changed
+		changed = v.show(it, local, rev) || changed
 	}
 	if changed {
-		v.head++
+		v.head = rev
 	}
 	v.forget(it)
 }

@@ -144,7 +144,7 @@ func (s *snapshot) checkRevision(rev int64) error {
 	if rev < 0 && (s.compacted > 0 || rev < -1) {
 		return rpctypes.ErrGRPCCompacted
 	}
-	_, err := resolve(rev, s.revision, s.compacted)
+	_, err := resolve(rev, s.window, s.revision, s.compacted)
 	return err
 }
 
@@ -155,7 +155,7 @@ func (e *execution) branch(ctx context.Context, b *branch, auth Authorizer) (*pb
 	for i, op := range b.ops {
 		switch t := op.GetRequest().(type) {
 		case *pb.RequestOp_RequestRange:
-			s := snapshot{v: e.v, revision: e.revision(), compacted: e.v.headCompacted}
+			s := snapshot{v: e.v, revision: e.revision(), compacted: e.v.headCompacted, window: e.v.headWindow}
 			r, err := s.rangeKeys(ctx, t.RequestRange)
 			if err != nil {
 				return nil, err

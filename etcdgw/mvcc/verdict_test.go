@@ -130,7 +130,7 @@ func (l *testLog) replay(t rapid.TB) *View {
 		case r.count > 0:
 			v.Sealed(r.first, r.count, r.op.op)
 		case r.window != 0:
-			v.OpenWindow(r.window)
+			enterWindow(v, r.window)
 		default:
 			for tx, ts := range r.op.ts {
 				v.ApplyRemote(r.op.op, uint32(tx), ts)

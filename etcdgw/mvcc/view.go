@@ -32,6 +32,7 @@ type View struct {
 	history   history
 	published int64 // revision that readers see
 	compacted int64 // compact revision that readers see; 0 if nothing is compacted
+	window    window
 	bytes     int64 // of visible keys and values at the head
 
 	// pins counts the reads in progress by the compact revision they began
@@ -63,6 +64,7 @@ type View struct {
 	alarms        map[Alarm]struct{}
 	alarmsChanged bool // since the last Publish
 	headCompacted int64
+	headWindow    window
 	number        uint64 // of the last change with replicated writes
 	stamp         uint64
 	unsealed      []*origin
@@ -93,10 +95,10 @@ func New(cfg Config) *View {
 		head:      base,
 		published: base,
 	}
-	if base > 1 {
+	if v.headWindow = (window{base: base, whole: v.Unborn()}); base > 1 {
 		v.headCompacted = base
 	}
-	v.compacted = v.headCompacted
+	v.compacted, v.window = v.headCompacted, v.headWindow
 	v.revision.Store(v.published)
 	v.compact.Store(v.compacted)
 	v.alarmsShown.Store(new([]Alarm))
@@ -153,7 +155,7 @@ func (v *View) Publish() {
 		return
 	}
 	v.mu.Lock()
-	v.published, v.compacted = v.head, v.headCompacted
+	v.published, v.compacted, v.window = v.head, v.headCompacted, v.headWindow
 	v.leases.publish()
 	v.mu.Unlock()
 	v.revision.Store(v.head)

@@ -14,7 +14,7 @@ import (
 func (v *View) catchUp(w *watcher, next, target int64) (events []*mvccpb.Event, upTo, compacted int64) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	if foreign(next, v.published) || next < v.compacted {
+	if next = v.window.from(next); !v.window.has(next) || next < v.compacted {
 		return nil, 0, max(v.compacted, 1)
 	}
 	if w.single {

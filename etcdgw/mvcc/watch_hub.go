@@ -16,6 +16,7 @@ type hub struct {
 	streams   map[*WatchStream]struct{}
 	published int64 // all events up to here have been handed out
 	compacted int64
+	window    window
 	lagging   int
 	found     []*watchNode // for hand, to use its memory again
 }
@@ -24,7 +25,7 @@ func (h *hub) init(v *View) {
 	h.view = v
 	h.index.init()
 	h.streams = make(map[*WatchStream]struct{})
-	h.published, h.compacted = v.published, v.compacted
+	h.published, h.compacted, h.window = v.published, v.compacted, v.window
 }
 
 func (h *hub) count() (watchers, streams, lagging int) {
@@ -67,7 +68,7 @@ func (h *hub) dispatch(from, to uint64, renumbered bool) {
 	v := h.view
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.published, h.compacted = v.head, v.headCompacted
+	h.published, h.compacted, h.window = v.head, v.headCompacted, v.headWindow
 	switch {
 	case h.index.size == 0:
 	case renumbered:

@@ -78,11 +78,10 @@ func (s *WatchStream) Watch(ctx context.Context, r *pb.WatchCreateRequest) error
 	resp.WatchId = w.id
 	s.watchers[w.id] = w
 	h.index.add(w)
-	start := fromEmpty(r.StartRevision, h.published, h.compacted)
-	switch {
+	switch start := r.StartRevision; {
 	case start == 0:
 		w.next = now + 1
-	case start <= h.published || foreign(start, h.published):
+	case start <= h.published || !h.window.has(h.window.from(start)):
 		w.lag(start)
 	default:
 		w.next = start
@@ -298,7 +297,7 @@ func (s *WatchStream) serve(w *watcher) *pb.WatchResponse {
 		return w.response(events, events[len(events)-1].Kv.ModRevision)
 	}
 	if w.expired {
-		return s.compacted(w, h.compacted)
+		return s.compacted(w, max(h.compacted, 1))
 	}
 	if !w.lagging {
 		return nil

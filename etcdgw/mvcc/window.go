@@ -4,20 +4,58 @@ import (
 	"fmt"
 )
 
-// foreign reports whether rev is of another window than current
-// (docs/view.md, "Windows").
-func foreign(rev, current int64) bool { return rev>>windowBits != current>>windowBits }
+// beginning is the revision of a keyspace that never had a key. It is etcd's, and
+// the same at every node: what a client learned there it may take to any other.
+const beginning = 1
 
-// fromEmpty returns the revision from which a watch that asks for start is
-// served. An etcd begins at revision 1 without keys, so to start at 1 or 2 is to
-// ask for all that ever happened. A window that began without keys and is not
-// compacted has that, from its first revision on.
-func fromEmpty(start, current, compacted int64) int64 {
-	base := current &^ (1<<windowBits - 1)
-	if base > 0 && (start == 1 || start == 2) && compacted <= base {
-		return base + 1
+// window says which revisions are a view's own (docs/view.md, "Windows").
+type window struct {
+	// base is where it begins: its revisions are those from base on, less those
+	// that are compacted.
+	base int64
+	// whole says that the view had no key before: it was at revision 1, and the
+	// one after that is base+1.
+	whole bool
+}
+
+// has reports whether rev is a revision of the window, be it of the past or of
+// the future, compacted or not.
+func (w window) has(rev int64) bool {
+	return rev >= w.base && rev>>windowBits == w.base>>windowBits || w.whole && rev == beginning
+}
+
+// from returns the revision from which a watch that asks for start is served.
+// Revision 2 is the first change of any keyspace, whatever it is called here.
+func (w window) from(start int64) int64 {
+	if w.whole && start == beginning+1 {
+		return w.base + 1
 	}
 	return start
+}
+
+// next returns the revision that the next change makes.
+func (v *View) next() int64 {
+	if v.Unborn() {
+		return v.headWindow.base + 1
+	}
+	return v.head + 1
+}
+
+// Unborn reports whether no key was ever visible at the head. Only the writer
+// may call it.
+func (v *View) Unborn() bool { return v.head == beginning }
+
+// BeginWindow moves a view that is unborn into another revision window. It stays
+// at revision 1 until its first change, which is base+1. Watches end as compacted
+// with the next Publish, since they may wait for revisions of another window. base must be at least the window's; to begin
+// the window where the view is changes nothing.
+func (v *View) BeginWindow(base int64) {
+	switch {
+	case !v.Unborn() || base < v.headWindow.base:
+		panic(fmt.Sprintf("mvcc: window %d begun at revision %d of window %d", base, v.head, v.headWindow.base))
+	case base > v.headWindow.base:
+		v.headWindow.base, v.renumbered = base, true
+	}
 }
 
 // OpenWindow begins another revision window: the keys visible at the head get
@@ -48,7 +86,7 @@ func (v *View) OpenWindow(base int64) {
 		v.mu.Unlock()
 		items = items[n:]
 	}
-	v.head, v.headCompacted = rev, rev
+	v.head, v.headCompacted, v.headWindow = rev, rev, window{base: base}
 	v.renumbered = true
 }
 

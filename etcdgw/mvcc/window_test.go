@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 )
 
@@ -130,26 +131,164 @@ func TestOpenWindowWhereItIs(t *testing.T) {
 	}
 }
 
-// TestWatchFromEmpty checks that a watch of all that ever happened, as an etcd
-// that began empty has it, is served by a window that began empty.
-func TestWatchFromEmpty(t *testing.T) {
-	const base = 5 << windowBits
+// TestBeginWindow checks that a window without a key is an etcd without a key:
+// at revision 1, which is then followed by the window's first.
+func TestBeginWindow(t *testing.T) {
+	const base = 5<<windowBits | 3<<34
 	v := New(Config{})
-	v.OpenWindow(base)
+	v.BeginWindow(base)
 	v.Publish()
+	ranges := func(want map[int64]error) {
+		t.Helper()
+		for rev, want := range want {
+			resp, err := v.Range(t.Context(), at("a", rev))
+			if err != want || err == nil && (resp.Header.Revision != v.Revision() || rev <= base && resp.Count != 0) {
+				t.Errorf("Range at %d = %v, %v, want %v", rev, resp, err, want)
+			}
+			txn := &pb.TxnRequest{Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestRange{RequestRange: at("a", rev)}}}}
+			if _, _, err := v.Evaluate(txn, nil, testNow); err != want {
+				t.Errorf("Txn at %d = %v, want %v", rev, err, want)
+			}
+			if want == nil {
+				continue
+			}
+			if _, _, err := v.Evaluate(&pb.CompactionRequest{Revision: rev}, nil, testNow); err != want {
+				t.Errorf("Compact(%d) = %v, want %v", rev, err, want)
+			}
+		}
+	}
+	foreign := map[int64]error{
+		2: rpctypes.ErrGRPCCompacted, 102: rpctypes.ErrGRPCCompacted, base - 1: rpctypes.ErrGRPCCompacted,
+		4<<windowBits + 9: rpctypes.ErrGRPCCompacted, 6 << windowBits: rpctypes.ErrGRPCCompacted,
+	}
+	ranges(foreign)
+	ranges(map[int64]error{0: nil, 1: nil, base + 1: rpctypes.ErrGRPCFutureRev})
+	if r := must[*pb.LeaseGrantResponse](t, v, &pb.LeaseGrantRequest{ID: 1, TTL: 10}); r.Header.Revision != 1 || v.CompactRevision() != 0 {
+		t.Errorf("a lease is granted at revision %d, compacted %d, want 1, 0", r.Header.Revision, v.CompactRevision())
+	}
+
 	s := v.NewWatchStream()
 	defer s.Close()
-	watch(t, s, create("a", "", 1)) // before there is anything
-	must[*pb.PutResponse](t, v, put("a", "1"))
+	for _, start := range []int64{0, 1, 2, 102, 3} {
+		watch(t, s, create("a", "", start))
+	}
+	expectAny(t, s, "watch 0 rev 1 created", "watch 1 rev 1 created", "watch 2 rev 1 created", "watch 3 rev 1 created", "watch 4 rev 1 created",
+		`watch 3 rev 1 canceled "" compacted 1`, `watch 4 rev 1 canceled "" compacted 1`)
+	s.RequestProgress()
+	expect(t, s, "watch -1 rev 1")
+
+	must[*pb.CompactionResponse](t, v, &pb.CompactionRequest{Revision: 1})
+	if _, _, err := v.Evaluate(&pb.CompactionRequest{Revision: 1}, nil, testNow); err != rpctypes.ErrGRPCCompacted {
+		t.Errorf("the second Compact(1) = %v, want %v", err, rpctypes.ErrGRPCCompacted)
+	}
+	r := must[*pb.TxnResponse](t, v, &pb.TxnRequest{
+		Compare: []*pb.Compare{{Key: []byte("a"), Target: pb.Compare_MOD, TargetUnion: &pb.Compare_ModRevision{}}},
+		Success: []*pb.RequestOp{
+			{Request: &pb.RequestOp_RequestPut{RequestPut: put("a", "1")}},
+			{Request: &pb.RequestOp_RequestRange{RequestRange: at("a", 1)}},
+			{Request: &pb.RequestOp_RequestRange{RequestRange: at("a", 0)}},
+		},
+	})
+	if !r.Succeeded || r.Header.Revision != base+1 || r.Responses[1].GetResponseRange().Count != 0 || r.Responses[2].GetResponseRange().Count != 1 {
+		t.Errorf("the first transaction is answered %v, want revision %d", r, int64(base+1))
+	}
 	must[*pb.PutResponse](t, v, put("a", "2"))
-	watch(t, s, create("a", "", 2))
-	watch(t, s, create("a", "", 3)) // the first write of another window
 	events := fmt.Sprintf("a@%d=1 a@%d=2", base+1, base+2)
-	expectAny(t, s, fmt.Sprintf("watch 0 rev %d created", base), fmt.Sprintf("watch 1 rev %d created", base+2), fmt.Sprintf("watch 2 rev %d created", base+2),
-		fmt.Sprintf("watch 0 rev %d %s", base+2, events),
-		fmt.Sprintf("watch 1 rev %d %s", base+2, events),
-		fmt.Sprintf(`watch 2 rev %d canceled "" compacted %d`, base+2, base))
+	for _, start := range []int64{1, 2, base + 1, 3} {
+		watch(t, s, create("a", "", start))
+	}
+	var want []string
+	for i := range 4 {
+		want = append(want, fmt.Sprintf("watch %d rev %d created", 5+i, base+2))
+	}
+	for _, id := range []int{0, 1, 2, 5, 6, 7} {
+		want = append(want, fmt.Sprintf("watch %d rev %d %s", id, base+2, events))
+	}
+	expectAny(t, s, append(want, fmt.Sprintf(`watch 8 rev %d canceled "" compacted 1`, base+2))...)
+	ranges(foreign)
+	ranges(map[int64]error{1: nil, base: nil, base + 1: nil, base + 3: rpctypes.ErrGRPCFutureRev})
+
+	// As etcd compacted at revision 2: 1 is gone, and a watch from there on is not.
 	must[*pb.CompactionResponse](t, v, &pb.CompactionRequest{Revision: base + 1})
+	ranges(foreign)
+	ranges(map[int64]error{1: rpctypes.ErrGRPCCompacted, base + 1: nil})
 	watch(t, s, create("a", "", 1))
-	expect(t, s, fmt.Sprintf("watch 3 rev %d created", base+2), fmt.Sprintf(`watch 3 rev %d canceled "" compacted %d`, base+2, base+1))
+	watch(t, s, create("a", "", 2))
+	expectAny(t, s, fmt.Sprintf("watch 9 rev %d created", base+2), fmt.Sprintf("watch 10 rev %d created", base+2),
+		fmt.Sprintf(`watch 9 rev %d canceled "" compacted %d`, base+2, base+1), fmt.Sprintf("watch 10 rev %d %s", base+2, events))
+	must[*pb.CompactionResponse](t, v, &pb.CompactionRequest{Revision: base + 2})
+	watch(t, s, create("a", "", 2))
+	expect(t, s, fmt.Sprintf("watch 11 rev %d created", base+2), fmt.Sprintf(`watch 11 rev %d canceled "" compacted %d`, base+2, base+2))
+	checkView(t, v)
+}
+
+// TestBeginWindowAgain: a view without a key may change its window, which nobody
+// notices but who waits for a revision of the one before.
+func TestBeginWindowAgain(t *testing.T) {
+	v := New(Config{})
+	s := v.NewWatchStream()
+	defer s.Close()
+	watch(t, s, create("a", "", 2))
+	watch(t, s, create("a", "", 102)) // in the future of a founder
+	expect(t, s, "watch 0 rev 1 created", "watch 1 rev 1 created")
+	for _, base := range []int64{1, 1, 7 << windowBits, 7 << windowBits, 9 << windowBits} {
+		v.BeginWindow(base)
+	}
+	v.Publish()
+	expectAny(t, s, `watch 0 rev 1 canceled "" compacted 1`, `watch 1 rev 1 canceled "" compacted 1`)
+	watch(t, s, create("a", "", 2))
+	if got := must[*pb.PutResponse](t, v, put("a", "")).Header.Revision; got != 9<<windowBits+1 {
+		t.Errorf("the first revision is %d, want that of the last window, %d", got, int64(9<<windowBits+1))
+	}
+	expect(t, s, "watch 2 rev 1 created", fmt.Sprintf("watch 2 rev %d a@%d=", 9<<windowBits+1, 9<<windowBits+1))
+}
+
+// TestWindowAfterKeys: a window is not one from the beginning if there were keys
+// before, though none is left: a client that saw one must not be told that nothing happened.
+func TestWindowAfterKeys(t *testing.T) {
+	const base = 5 << windowBits
+	v := New(Config{})
+	must[*pb.PutResponse](t, v, put("a", ""))
+	must[*pb.DeleteRangeResponse](t, v, del("a", ""))
+	v.OpenWindow(base)
+	v.Publish()
+	must[*pb.PutResponse](t, v, put("b", ""))
+	if _, err := v.Range(t.Context(), at("a", 1)); err != rpctypes.ErrGRPCCompacted {
+		t.Errorf("Range at 1 = %v, want %v", err, rpctypes.ErrGRPCCompacted)
+	}
+	s := v.NewWatchStream()
+	defer s.Close()
+	for _, start := range []int64{1, 2} {
+		watch(t, s, create("a", "z", start))
+	}
+	expectAny(t, s, fmt.Sprintf("watch 0 rev %d created", base+1), fmt.Sprintf("watch 1 rev %d created", base+1),
+		fmt.Sprintf(`watch 0 rev %d canceled "" compacted %d`, base+1, base), fmt.Sprintf(`watch 1 rev %d canceled "" compacted %d`, base+1, base))
+}
+
+// TestExportFromBeginning: an etcd has no windows, so what was before this one is
+// compacted in what is exported to one.
+func TestExportFromBeginning(t *testing.T) {
+	const base = 5 << windowBits
+	v := New(Config{})
+	v.BeginWindow(base)
+	v.Publish()
+	compacted := func() int64 {
+		e := v.Export(testNow)
+		defer e.Close()
+		n := 0
+		if err := e.Versions(t.Context(), func(*mvccpb.KeyValue, int64) error { n++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if int64(n) != max(v.Revision()-base, 0) {
+			t.Errorf("%d versions exported at revision %d", n, v.Revision())
+		}
+		return e.CompactRevision()
+	}
+	if got := compacted(); got != 0 {
+		t.Errorf("exported at revision 1, compacted %d, want 0", got)
+	}
+	must[*pb.PutResponse](t, v, put("a", ""))
+	if got := compacted(); got != base {
+		t.Errorf("exported at the first revision, compacted %d, want %d", got, int64(base))
+	}
 }

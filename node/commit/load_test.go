@@ -112,7 +112,7 @@ func TestFoundLaterIsJoined(t *testing.T) {
 	q := openPicking(t, memstore.New(), mesh, "second", 0, 2, 2, 5)
 	deliver(t, p, q)
 	<-q.ReadyCh()
-	if got := q.View().Revision() >> windowBits; got != 5 {
+	if got := window(q); got != 5 {
 		t.Errorf("the joined node's window = %d, want 5, the first that it picked and that may be claimed", got)
 	}
 }

@@ -72,6 +72,9 @@ func (p *replayer) replayRecord(at dag.Index, rec dag.Record) error {
 		if err != nil {
 			return err
 		}
+		if p.tip == nil {
+			return fmt.Errorf("%w: window %d before any own op", ErrReplay, w.epoch)
+		}
 		if w.epoch > 0 && w.part == 0 {
 			p.claim = p.tip
 		}

@@ -75,7 +75,10 @@ func (p *Pipeline) answerRivals() {
 // nextPart goes on in the next part of the window that no revision of this node is in.
 func (p *Pipeline) nextPart() {
 	w := p.window
-	w.part = uint64(p.view.Head())>>partBits&(windowParts-1) + 1
+	if !p.view.Unborn() {
+		w.part = uint64(p.view.Head()) >> partBits & (windowParts - 1)
+	}
+	w.part++
 	if w.part == windowParts {
 		p.claimWindow() // 2^40 revisions later
 		return
@@ -132,12 +135,19 @@ func (p *Pipeline) pickEpoch() (uint64, error) {
 	return 0, errNoWindow
 }
 
-// openWindow goes on in window w, and so answers all rivals so far.
+// openWindow goes on in window w, and so answers all rivals so far. Where there
+// never was a key it begins with the first one, but for a founder that begins in a later
+// window: what it restores has been, if elsewhere.
 func (p *Pipeline) openWindow(w windowRecord) {
+	restored := p.opened == nil && w.epoch > 0 && p.tip.Author() == p.graph.Founding().Author()
 	p.window, p.rivals, p.opened = w, nil, p.tip
 	p.ownWindow.Store(&w)
-	base := int64(w.epoch)<<windowBits | int64(w.part)<<partBits
-	p.view.OpenWindow(max(base, 1))
+	base := max(int64(w.epoch)<<windowBits|int64(w.part)<<partBits, 1)
+	if p.view.Unborn() && !restored {
+		p.view.BeginWindow(base)
+	} else {
+		p.view.OpenWindow(base)
+	}
 }
 
 func (p *Pipeline) setReady() {

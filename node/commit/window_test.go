@@ -36,7 +36,7 @@ func openPicking(t *testing.T, store dag.Store, mesh dag.ID, node string, epochs
 	return p
 }
 
-func window(p *Pipeline) int64 { return p.View().Revision() >> windowBits }
+func window(p *Pipeline) int64 { return int64(p.ownWindow.Load().epoch) }
 
 // replayed returns the revision and the authors met that p's log gives again.
 func replayed(t *testing.T, p *Pipeline) (int64, map[identity.PublicKey]bool) {
@@ -68,6 +68,55 @@ func TestWindowsDiffer(t *testing.T) {
 		}
 		seen[window(q)] = true
 	}
+}
+
+// TestJoinerOfAnEmptyMesh: a node that joined where there never was a key is at
+// revision 1 until there is one, by whomever, and again after a restart.
+func TestJoinerOfAnEmptyMesh(t *testing.T) {
+	p := founder(t)
+	if _, err := p.Carry(t.Context(), [][]byte{enrol(t, p, "second", 1), enrol(t, p, "third", 2)}); err != nil {
+		t.Fatal(err)
+	}
+	q := openPicking(t, memstore.New(), p.cfg.Mesh, "second", 9, 20)
+	r := openPicking(t, memstore.New(), p.cfg.Mesh, "third", 9, 20)
+	check := func(q *Pipeline, epoch, revision int64) {
+		t.Helper()
+		again, _ := replayed(t, q)
+		if got := q.View().Revision(); got != revision || again != revision || window(q) != epoch {
+			t.Errorf("revision %d of window %d, %d after a replay, want %d of %d", got, window(q), again, revision, epoch)
+		}
+	}
+	for _, q := range []*Pipeline{q, r} {
+		deliver(t, p, q)
+		<-q.ReadyCh()
+		check(q, 9, 1)
+	}
+	if _, err := q.Submit(t.Context(), &pb.LeaseGrantRequest{ID: 5, TTL: 100}); err != nil {
+		t.Fatal(err)
+	}
+	check(q, 9, 1)
+	// They have claimed the same window, and met, before there is a key.
+	meet(t, q, r)
+	meet(t, q, r) // when both have done with what they met
+	if wq, wr := window(q), window(r); wq == wr {
+		t.Errorf("both are in window %d", wq)
+	}
+	check(q, window(q), 1)
+	check(r, window(r), 1)
+	put(t, p, "k", "v")
+	for _, q := range []*Pipeline{q, r} {
+		meet(t, p, q)
+		w := q.ownWindow.Load()
+		check(q, window(q), int64(w.epoch<<windowBits|w.part<<partBits)+1)
+	}
+	// Who joins now begins in its window, with that key.
+	if _, err := p.Carry(t.Context(), [][]byte{enrol(t, p, "fourth", 3)}); err != nil {
+		t.Fatal(err)
+	}
+	late := openPicking(t, memstore.New(), p.cfg.Mesh, "fourth", 30)
+	deliver(t, p, late)
+	<-late.ReadyCh()
+	check(late, 30, 30<<windowBits+1)
 }
 
 // TestLastWindow: the revisions of the last window are positive.
@@ -200,12 +249,12 @@ func TestWindowRival(t *testing.T) {
 			<-victim.ReadyCh()
 			admit := func(ops ...*dag.Signed) (moved bool) {
 				t.Helper()
-				before := victim.View().CompactRevision() // each window and part begins compacted
+				before := *victim.ownWindow.Load()
 				if err := errors.Join(victim.Admit(t.Context(), ops)...); err != nil {
 					t.Fatal(err)
 				}
 				settle(t, victim) // the writer has done with the batch
-				return victim.View().CompactRevision() != before
+				return *victim.ownWindow.Load() != before
 			}
 			l := newLiar(t, p, "liar")
 			if !admit(l.claim(t, victim, less)) {
