@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/causeway-sync/causeway/dag/reconcile/riblt"
 	"github.com/causeway-sync/causeway/identity/dagcbor"
@@ -154,21 +155,23 @@ func decodeVector(d *dagcbor.Decoder) []tip {
 	for i := range n {
 		d.Tuple(5)
 		t := tip{ref: decodeRef(d), span: d.Uint()}
-		checks := d.Bytes(2 * countChecks(dagcbor.MaxUint))
+		checks := d.Bytes(countChecks(dagcbor.MaxUint)) // more than any of two bytes each take
+		size := checkSize(t.span)
 		switch {
 		case d.Err() != nil:
 		case i > 0 && tips[i-1].author.compare(t.author) >= 0:
 			d.Fail(errOrder)
 		case t.span >= t.seq:
 			d.Fail(errSeq)
-		case len(checks) != 2*countChecks(t.span):
+		case len(checks) != size*countChecks(t.span):
 			d.Fail(errChecks)
 		}
 		if d.Err() != nil {
 			return nil
 		}
-		for ; len(checks) > 0; checks = checks[2:] {
-			t.checks = append(t.checks, check(checks))
+		for c := range slices.Chunk(checks, size) {
+			t.checks = append(t.checks, check{})
+			copy(t.checks[len(t.checks)-1][:], c)
 		}
 		tips = append(tips, t)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // known returns ops of our graph that the sender of st holds: it holds their
@@ -34,7 +35,8 @@ const maxCandidates = 4
 
 // presumed returns the ops of t's author that whoever has t holds, as far as
 // t tells: t itself if it is known here. Else, unless strict, if we know one branch of the
-// author, the last op on it that no check contradicts; of more branches those that a check confirms.
+// author, the last op on it that its check confirms, which takes two of one
+// byte where the next contradicts; of more branches what two checks confirm.
 func (n *names) presumed(t tip, strict bool) []*dag.Op {
 	if op := n.op(t.ref); op != nil {
 		return []*dag.Op{op}
@@ -44,25 +46,61 @@ func (n *names) presumed(t tip, strict bool) []*dag.Op {
 		return nil
 	}
 	tips := n.g.Tips(key)
-	one := len(tips) == 1
-	var known []*dag.Op
+	if len(tips) > 1 {
+		return n.confirmed(key, t)
+	}
+	var agreed []*dag.Op
+	fork := false
 	for i := range t.checks {
 		i = len(t.checks) - 1 - i // from the oldest
-		candidates := n.g.At(key, t.checkSeq(i))
-		if len(candidates) > maxCandidates {
-			continue
-		}
-		for _, op := range candidates {
-			switch {
-			case n.salt.op(op.ID()).check() == t.checks[i]:
-				known = append(known, op)
-			case one:
-				return known // a fork
+		for _, op := range n.g.At(key, t.checkSeq(i)) {
+			if fork = !n.agrees(op, t, i); !fork {
+				agreed = append(agreed, op)
 			}
 		}
+		if fork {
+			break
+		}
 	}
-	if one && tips[0].Seq() < t.seq {
-		known = append(known, tips[0])
+	switch {
+	case !fork && tips[0].Seq() < t.seq:
+		return tips // a prefix
+	case fork && checkSize(t.span) == 1 && len(agreed) > 0:
+		agreed = agreed[:len(agreed)-1] // the last may agree by chance
+	}
+	return agreed[max(0, len(agreed)-1):]
+}
+
+// agrees reports whether op agrees with check i of t, as far as that was sent.
+func (n *names) agrees(op *dag.Op, t tip, i int) bool {
+	size := checkSize(t.span)
+	c := n.salt.op(op.ID()).check()
+	return string(c[:size]) == string(t.checks[i][:size])
+}
+
+// confirmed returns the ops of an author of several branches that whoever has
+// t holds. One op in 256 agrees with a check of one byte by chance: so an op is
+// confirmed by its own and that of an op after it.
+func (n *names) confirmed(key identity.PublicKey, t tip) (known []*dag.Op) {
+	var before []*dag.Op // those that agreed with the last check
+	for i := range t.checks {
+		i = len(t.checks) - 1 - i
+		var agree []*dag.Op
+		candidates := n.g.At(key, t.checkSeq(i))
+		if len(candidates) > maxCandidates {
+			candidates = nil
+		}
+		for _, op := range candidates {
+			if n.agrees(op, t, i) {
+				agree = append(agree, op)
+				for _, b := range before {
+					if op.InPast(b) {
+						known = append(known, b)
+					}
+				}
+			}
+		}
+		before = agree
 	}
 	return known
 }

@@ -44,7 +44,8 @@ func (s salt) author(key identity.PublicKey) mark { return s.mark(key) }
 
 func (m mark) tag() tag { return tag(m[:6]) }
 
-// check is a shorter name still, for ops that are looked at only to find where a fork began.
+// check is a shorter name still, for ops that are looked at only to find where a
+// fork began. Of a long span only its first byte is sent (checkSize).
 func (m mark) check() check { return check(m[6:8]) }
 
 type check [2]byte

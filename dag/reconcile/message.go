@@ -55,19 +55,29 @@ type summary struct {
 type tip struct {
 	ref
 	span   uint64  // the seqs of the author's ops since the anchor are seq-span to seq
-	checks []check // of the ops at seq-d, d = 1 to 8, 16, 32 … below span, then span
+	checks []check // of the ops at seq-d, d = 1 to 24, 48, 96 … below span, then span
 }
 
-// denseChecks is how many ops directly before a tip have a check each. A fork
-// that is seen late is mostly a few ops long.
-const denseChecks = 8
+// denseChecks is how many ops directly before a tip have a check each. Who is
+// further behind than that misses a fork if its own branch is shorter than the
+// gap between the checks there.
+const denseChecks = 24
+
+// checkSize returns how many bytes of a check are sent: where there are few,
+// one alone may have to show a fork.
+func checkSize(span uint64) int {
+	if span <= denseChecks {
+		return len(check{})
+	}
+	return 1
+}
 
 // countChecks returns how many checks a tip of that span has.
 func countChecks(span uint64) int {
 	if span <= denseChecks {
 		return int(span)
 	}
-	return denseChecks + bits.Len64((span-1)/denseChecks) // 16, 32 … below span, and span
+	return denseChecks + bits.Len64((span-1)/denseChecks) // 48, 96 … below span, and span
 }
 
 // checkSeq returns the seq of check i of t.
@@ -136,7 +146,7 @@ func (s *summary) encode() []byte {
 		b = dagcbor.AppendUint(b, t.span)
 		checks := make([]byte, 0, 64)
 		for _, c := range t.checks {
-			checks = append(checks, c[:]...)
+			checks = append(checks, c[:checkSize(t.span)]...)
 		}
 		b = dagcbor.AppendBytes(b, checks)
 	}

@@ -21,10 +21,10 @@ func validMessages() map[string]message {
 	refs := []ref{{tag{1}, 1, tag{3}}, {tag{1}, 1, tag{4}}, {tag{2}, 1 << 40, tag{3}}}
 	return map[string]message{
 		"empty":    &summary{mesh: tag{9}, salt: salt{8}},
-		"summary":  &summary{mesh: tag{9}, anchor: refs[:2], vector: []tip{{refs[0], 0, nil}, {refs[2], 5, []check{{1}, {2}, {3}, {4}, {5}}}}},
+		"summary":  &summary{mesh: tag{9}, anchor: refs[:2], vector: []tip{{refs[0], 0, nil}, {refs[2], 5, []check{{1}, {2}, {3}, {4}, {0, 5}}}}},
 		"branches": &summary{mesh: tag{9}, anchor: refs[:1], branches: refs, filter: filter{hashes: 17, bits: []byte{1, 2, 3}}},
 		"sketch":   &summary{mesh: tag{9}, sketch: []riblt.Symbol{{}, {Sum: riblt.Item{7}, Hash: 1<<48 - 1}}},
-		"full":     &summary{mesh: tag{9}, purpose: purposeFull, vector: []tip{{ref{tag{1}, 24, tag{3}}, 23, []check{{1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}}}}},
+		"full":     &summary{mesh: tag{9}, purpose: purposeFull, vector: []tip{{ref{tag{1}, 64, tag{3}}, 60, []check{25: {9}}}}},
 		"repair":   &summary{mesh: tag{9}, purpose: purposeRepair, anchor: refs[:1]},
 		"plain":    &summary{mesh: tag{9}, purpose: purposePlain, vector: []tip{{refs[0], 0, nil}}},
 		"ops":      batch{[]byte("blocks and bodies")},
@@ -177,13 +177,13 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// TestChecks: the checks of a tip are of the eight ops before it, then ever
+// TestChecks: the checks of a tip are of the 24 ops before it, then ever
 // fewer, and of the first since the anchor.
 func TestChecks(t *testing.T) {
 	for span := range uint64(300) {
 		var want []uint64
 		for d := uint64(1); d < span; d++ {
-			if d <= 8 || d&(d-1) == 0 {
+			if d <= 24 || d == 48 || d == 96 || d == 192 {
 				want = append(want, 1000-d)
 			}
 		}

@@ -156,12 +156,12 @@ func measureForkers(ctx context.Context, o options, out io.Writer) error {
 		}
 		printTallies(out, title, tallies)
 		for i, t := range tallies {
-			if t != nil && how != forkLater {
+			if t != nil {
 				total[i].sum(t)
 			}
 		}
 	}
-	printTallies(out, "all but shared ops", total)
+	printTallies(out, "all", total)
 	return nil
 }
 

@@ -14,7 +14,7 @@ import (
 
 var (
 	seedFlag = flag.Uint64("seed", 1, "seed of the random scenarios")
-	runsFlag = flag.Int("runs", 150, "how many reconciliations of each kind of fork")
+	runsFlag = flag.Int("runs", 75, "how many reconciliations of each kind of fork")
 )
 
 // results reconciles pairs of a scenario by one of the algorithms.
@@ -75,14 +75,9 @@ func TestForkers(t *testing.T) {
 	m := founded(t, 3)
 	var all tally
 	for how := range 4 {
-		got := results(t, m, ours, *runsFlag, func(rng *rand.Rand) int { return 10 + rng.IntN(91) }, forkers(how))
+		got := results(t, m, ours, *runsFlag, func(rng *rand.Rand) int { return 10 + rng.IntN(291) }, forkers(how))
 		t.Logf("kind %d: %s", how, got)
-		if how == forkLater && got.inOne*100 < got.runs*95 {
-			t.Errorf("seed %d: %d of %d in one round trip after shared ops", *seedFlag, got.inOne, got.runs)
-		}
-		if how != forkLater {
-			all.sum(got)
-		}
+		all.sum(got)
 	}
 	if missed := all.runs - all.inOne; missed > 1+all.runs/1000 {
 		t.Errorf("seed %d: %d of %d took more than one round trip", *seedFlag, missed, all.runs)
