@@ -63,7 +63,7 @@ func (s *site) outgoing(req proto.Message) proto.Message {
 	out := proto.Clone(req)
 	walk(out.ProtoReflect(), func(m protoreflect.Message, fd protoreflect.FieldDescriptor, v protoreflect.Value) {
 		switch name := fd.FullName(); {
-		case requestRevisions[name] && v.Int() > 0:
+		case requestRevisions[name] && v.Int() > 1:
 			m.Set(fd, protoreflect.ValueOfInt64(v.Int()+s.base))
 		case requestLeases[name]:
 			if id, ok := s.leases[v.Int()]; ok {
