@@ -81,8 +81,7 @@ var watchCache = flag.Bool("watch-cache", false, "in TestStorage, also run the t
 // numbered are the cases of storage/cacher that name revisions of a young etcd
 // after its first write. A joined node's are far beyond then, so it cannot pass
 // them; nor can an etcd that was in use before.
-const numbered = `^TestLists$/ListFromCacheSnapshot=false/^List$/_of_[a-z]+_write,_match=Exact$` +
-	`|^TestWatchSemantics$/_sendInitialEvents=false,_RV=1$`
+const numbered = `^TestLists$/ListFromCacheSnapshot=false/^List$/_of_[a-z]+_write,_match=Exact$`
 
 // TestStorage runs the tests that the Kubernetes developers have of their
 // storage: on a node that founded its mesh, and on one that joined.
