@@ -70,22 +70,14 @@ func (l *Liar) WaitFor(id dag.ID, within time.Duration) {
 // is the liar's own previous op. Nobody is told.
 func (l *Liar) Put(prev *dag.Op, parents []*dag.Op, key, value string) *dag.Signed {
 	l.tb.Helper()
-	put := dag.Transaction{{Kind: dag.Replace, Key: []byte(key), Value: []byte(value)}}
-	body := dag.Body{Transactions: [][]byte{put.Append(nil)}}
-	h, _ := l.graph.Draft(prev, len(body.Encode()), len(put))
-	h.Wall = uint64(time.Now().UnixMilli())
-	if len(parents) > 0 {
-		h.Parents, h.Depth = nil, 0
-		for _, p := range parents {
-			h.Parents = append(h.Parents, p.ID())
-			h.Depth = max(h.Depth, p.Depth()+1)
-		}
-	}
-	signed, err := dag.Sign(h, body, l.key)
-	if err != nil {
-		l.tb.Fatal(err)
-	}
-	return signed
+	d := Draft{Parents: parents, Prev: prev, First: prev == nil, Transactions: []dag.Transaction{PutOf(key, value)}}
+	return Sign(l.tb, l.graph, l.key, d)
+}
+
+// Sign signs an op on top of what the liar holds. Nobody is told.
+func (l *Liar) Sign(d Draft) *dag.Signed {
+	l.tb.Helper()
+	return Sign(l.tb, l.graph, l.key, d)
 }
 
 // Take makes the liar hold an op, so that it serves it to whoever syncs.
@@ -161,6 +153,9 @@ func (l *Liar) Fetch(id dag.ID) (block, body []byte, err error) {
 	}
 	return op[0], op[1], nil
 }
+
+// Key returns the liar's key.
+func (l *Liar) Key() *identity.PrivateKey { return l.key }
 
 // Graph implements p2p.Backend.
 func (l *Liar) Graph() *dag.Graph { return l.graph }

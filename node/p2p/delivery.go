@@ -130,6 +130,12 @@ func (d *delivery) park(w work, missing *dag.MissingError) (arrived []dag.ID) {
 		d.sources[w.op.ID()] = w.from
 	}
 	d.mu.Unlock()
+	if !d.n.connected(w.from) || d.n.admitted(w.from) != nil {
+		// It went, or was shut out, while its op was looked at: whoever took out
+		// what waits for its sake may not have seen this.
+		d.forget(w.from)
+		return nil
+	}
 	g := d.n.backend.Graph()
 	for _, id := range missing.IDs {
 		if _, ok := g.Get(id); ok {

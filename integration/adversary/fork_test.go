@@ -1,0 +1,112 @@
+package adversary
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
+	"github.com/causeway-sync/causeway/integration/liar"
+	"github.com/causeway-sync/causeway/node/admin"
+)
+
+// proves waits until a site shows a proof that the author forked, and verifies it.
+func proves(t *testing.T, s *Site, author identity.PublicKey) {
+	t.Helper()
+	var proof admin.ForkProof
+	Eventually(t, s.Name+" proves the fork", func() bool {
+		var err error
+		proof, err = s.Admin.ForkProof(t.Context(), author)
+		return err == nil
+	})
+	fork, err := dag.ParseForkProof(proof.Proof)
+	if err != nil || fork.Author != author {
+		t.Errorf("%s: the proof is of %v, %v, want one of %v", s.Name, fork.Author, err, author)
+	}
+	if s.Metric(t, "causeway_forked_authors") < 1 {
+		t.Errorf("%s: no metric counts the forked author", s.Name)
+	}
+}
+
+// TestFork: a liar tells one site one thing and another site another thing,
+// under one number. Both count everywhere, it is proven, and nobody takes what stands on both.
+func TestFork(t *testing.T) {
+	m := three(t)
+	w := m.Watch(t)
+	mirror := m.NewMirror(t)
+	key := m.Liar()
+	first := liar.Sign(t, mirror.Graph(), key, liar.Draft{Transactions: []dag.Transaction{liar.PutOf("/liar/paid", "nobody")}})
+	mouths := []*Peer{m.NewPeer(t, key, m.Sites[0]), m.NewPeer(t, key, m.Sites[2])}
+	mouths[0].Gossip(gossipOp(encoded(first)))
+	mirror.WaitFor(first.ID(), Within)
+	prev, _ := mirror.Graph().Get(first.ID())
+	var branches []*dag.Signed
+	for _, name := range []string{"site-0", "site-2"} {
+		branches = append(branches, liar.Sign(t, mirror.Graph(), key, liar.Draft{
+			Prev: prev, Parents: []*dag.Op{prev}, Transactions: []dag.Transaction{liar.PutOf("/liar/paid", name)},
+		}))
+	}
+	for i, p := range mouths {
+		p.Gossip(gossipOp(encoded(branches[i])))
+	}
+	var tips []*dag.Op
+	for _, b := range branches {
+		mirror.WaitFor(b.ID(), Within)
+		tip, _ := mirror.Graph().Get(b.ID())
+		tips = append(tips, tip)
+		for _, s := range m.Sites {
+			s.WaitFor(t, b.ID())
+		}
+	}
+	for _, s := range m.Sites {
+		proves(t, s, key.Public())
+	}
+	if branches[0].ID().Compare(branches[1].ID()) > 0 {
+		tips[0], tips[1] = tips[1], tips[0]
+	}
+	both := liar.Sign(t, mirror.Graph(), key, liar.Draft{Prev: tips[0], Parents: tips, Transactions: []dag.Transaction{liar.PutOf("/liar/paid", "both")}})
+	m.NewPeer(t, key, m.Sites[1]).SendOps(m.Sites[1], encoded(both))
+	m.Sites[1].Names(t, key.Public(), "refused-forked-past")
+	m.Sites[1].Put(t, "/liar/paid", "settled") // whoever has seen both decides
+	for _, s := range m.Sites {
+		s.Becomes(t, "/liar/paid", "settled")
+	}
+	w.Survived(t, Usual)
+}
+
+// TestThousandBranches: one key signs a thousand ops at one place, a third for
+// each site. They count once, cost in proportion, and heads come down again.
+func TestThousandBranches(t *testing.T) {
+	m := New(t, Config{Name: "thousand", Sites: 3, Liars: 1})
+	branches := size(300, 1000)
+	w := m.Watch(t)
+	mirror := m.NewMirror(t)
+	key := m.Liar()
+	first := liar.Sign(t, mirror.Graph(), key, liar.Draft{})
+	m.NewPeer(t, key, m.Sites[0]).Gossip(gossipOp(encoded(first)))
+	mirror.WaitFor(first.ID(), Within)
+	prev, _ := mirror.Graph().Get(first.ID())
+	shares := make([][]encodedOp, len(m.Sites))
+	var last dag.ID
+	for i := range branches {
+		op := liar.Sign(t, mirror.Graph(), key, liar.Draft{
+			Prev: prev, Parents: []*dag.Op{prev}, Transactions: []dag.Transaction{liar.PutOf(fmt.Sprintf("/liar/branch/%d", i), "x")},
+		})
+		last = op.ID()
+		shares[i%len(shares)] = append(shares[i%len(shares)], encoded(op))
+	}
+	for i, s := range m.Sites {
+		m.NewPeer(t, key, s).SendOps(s, shares[i]...)
+	}
+	for _, s := range m.Sites {
+		s.WaitFor(t, last)
+		Eventually(t, "all branches are at "+s.Name, func() bool {
+			return s.Get(t, "/liar/branch/0") == "x" && s.Status(t).Keys >= int64(branches)
+		})
+		proves(t, s, key.Public())
+	}
+	w.Survived(t, Budget{Memory: 128 << 20, Disk: 48 << 20})
+	for _, s := range m.Sites {
+		Eventually(t, "few heads are left at "+s.Name, func() bool { return len(s.Status(t).Heads) <= dag.MaxParents })
+	}
+}

@@ -1,0 +1,73 @@
+package adversary
+
+import (
+	"testing"
+	"time"
+)
+
+// A Budget is what an attack may take of each correct node, in bytes.
+type Budget struct {
+	Memory int64 // resident, more than before; what the runtime has not given back yet included
+	Disk   int64 // more than before; what the quiet client wrote included
+}
+
+// Usual is the budget of attacks that leave nothing behind, or a few operations.
+var Usual = Budget{Memory: 96 << 20, Disk: 24 << 20}
+
+// A Watch judges what an attack did. Make one before it with [Mesh.Watch].
+type Watch struct {
+	mesh   *Mesh
+	began  time.Time
+	before []usage
+}
+
+type usage struct{ memory, disk int64 }
+
+// Watch begins to watch the correct nodes. Its own writes before count no more.
+func (m *Mesh) Watch(tb testing.TB) *Watch {
+	tb.Helper()
+	w := &Watch{mesh: m, began: time.Now()}
+	for _, s := range m.Sites {
+		memory, _ := s.resident()
+		w.before = append(w.before, usage{memory, s.stored()})
+		s.Writer.take()
+	}
+	return w
+}
+
+// Survived checks what holds after every attack: own writes were answered and
+// are, the correct nodes agree and think well of each other, and the budget was
+// kept. It prints what it measured.
+func (w *Watch) Survived(tb testing.TB, b Budget) {
+	tb.Helper()
+	m := w.mesh
+	attack := time.Since(w.began)
+	for _, s := range m.Sites {
+		n := s.Writer.answered()
+		Eventually(tb, "own writes go on at "+s.Name, func() bool { return s.Writer.answered() >= n+3 })
+	}
+	m.Agree(tb)
+	for i, s := range m.Sites {
+		answers, slowest, failure := s.Writer.take()
+		if failure != nil {
+			tb.Errorf("%s: an own write failed: %v", s.Name, failure)
+		}
+		memory, known := s.resident()
+		memory -= w.before[i].memory
+		disk := s.stored() - w.before[i].disk
+		tb.Logf("%s: %v of attack, %d own writes, the slowest %v; memory %+.1f MiB, disk %+.1f MiB",
+			s.Name, attack.Round(time.Millisecond), answers, slowest.Round(time.Millisecond), float64(memory)/(1<<20), float64(disk)/(1<<20))
+		if known && memory > b.Memory {
+			tb.Errorf("%s: the attack took %d bytes of memory, at most %d are budgeted", s.Name, memory, b.Memory)
+		}
+		if disk > b.Disk {
+			tb.Errorf("%s: the attack took %d bytes of disk, at most %d are budgeted", s.Name, disk, b.Disk)
+		}
+		for _, other := range m.Sites {
+			p, ok := s.Peer(tb, other.Key)
+			if ok && (p.Misconduct != "" && p.Misconduct != "stalled" || p.BannedUntil != nil) {
+				tb.Errorf("%s blames %s, a correct node, for %q", s.Name, other.Name, p.Misconduct)
+			}
+		}
+	}
+}
