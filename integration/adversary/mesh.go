@@ -18,7 +18,7 @@ import (
 )
 
 // Within bounds every wait for what must happen. It is generous: the machine may be busy.
-const Within = 20 * time.Second
+const Within = 60 * time.Second
 
 // LiarKeys are what every liar may write unless its test says otherwise.
 const LiarKeys = "/liar/**"
