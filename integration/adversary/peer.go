@@ -178,6 +178,24 @@ func (p *Peer) Gossip(messages ...[]byte) {
 	}
 }
 
+// hold keeps a session alive as a node does that has nothing to send yet: by
+// empty frames, until the node ends it or the test does.
+func hold(ctx context.Context, s network.Stream, every time.Duration, part []byte) {
+	go drain(s)
+	for {
+		select {
+		case <-ctx.Done():
+			_ = s.Reset()
+			return
+		case <-time.After(every):
+		}
+		if _, err := s.Write(part); err != nil {
+			_ = s.Reset()
+			return
+		}
+	}
+}
+
 // drain reads a stream to its end and returns how many bytes came.
 func drain(s network.Stream) int64 {
 	n, _ := io.Copy(io.Discard, s)

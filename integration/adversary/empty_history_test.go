@@ -1,0 +1,52 @@
+package adversary
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestEmptyHistory: liars say again and again that they hold nothing, to be sent
+// the whole history. Sessions are bounded by rate, and what was sent before is
+// sent from a small budget.
+func TestEmptyHistory(t *testing.T) {
+	m := three(t)
+	w := m.Watch(t)
+	victim := m.Sites[0]
+	var wg sync.WaitGroup
+	var got [8]int64
+	var greedy *Peer
+	for i := range got {
+		p := m.NewPeer(t, m.Liar(), victim)
+		greedy = p
+		wg.Go(func() {
+			for range size(100, 2000) {
+				s := p.Sync(victim, nil, append(p.Open(), endFrame())...)
+				if s == nil {
+					continue
+				}
+				_ = s.SetReadDeadline(time.Now().Add(Within))
+				for {
+					frame, err := readFrame(s)
+					if err != nil {
+						break
+					}
+					got[i] += int64(len(frame))
+					if bytes.Equal(frame, endFrame()) {
+						break
+					}
+				}
+				_ = s.Reset()
+			}
+		})
+	}
+	wg.Wait()
+	victim.Names(t, greedy.Key.Public(), "budget")
+	var sum int64
+	for _, n := range got {
+		sum += n
+	}
+	t.Logf("%d liars were sent %.1f MiB in all", len(got), float64(sum)/(1<<20))
+	w.Survived(t, Usual)
+}
