@@ -62,7 +62,10 @@ func lastSegments(key []byte) (before, last []byte) {
 // An envelope holds what a value says that it is; what it does not say is empty.
 type envelope struct {
 	apiVersion, kind, name, namespace []byte
+	metadata                          bool // there is some
 	json                              bool // the above are as they stand in JSON
+	uids                              bool // uid is asked for
+	uid                               []byte
 }
 
 // spells reports whether part, of the envelope, stands for want.
@@ -90,7 +93,11 @@ func (e *envelope) readProtobuf(b []byte) bool {
 	}
 	metadata, ok := wireMessage(object[1], 3) // name, generateName, namespace
 	e.apiVersion, e.kind = typeMeta[1], typeMeta[2]
-	e.name, e.namespace = metadata[1], metadata[3]
+	e.name, e.namespace, e.metadata = metadata[1], metadata[3], true
+	if e.uids {
+		metadata, _ := wireMessage(object[1], 5) // …, selfLink, uid
+		e.uid = metadata[5]
+	}
 	return ok
 }
 
@@ -106,7 +113,6 @@ func (e *envelope) readJSON(b []byte) bool {
 		*part, ok = s.text()
 		return ok
 	}
-	metadata := false
 	return s.object(func(name []byte) bool {
 		switch {
 		case jsonSpells(name, "apiVersion"):
@@ -114,16 +120,18 @@ func (e *envelope) readJSON(b []byte) bool {
 		case jsonSpells(name, "kind"):
 			return once(&e.kind)
 		case jsonSpells(name, "metadata"):
-			if metadata {
+			if e.metadata {
 				return false
 			}
-			metadata = true
+			e.metadata = true
 			return s.object(func(name []byte) bool {
 				switch {
 				case jsonSpells(name, "name"):
 					return once(&e.name)
 				case jsonSpells(name, "namespace"):
 					return once(&e.namespace)
+				case e.uids && jsonSpells(name, "uid"):
+					return once(&e.uid)
 				}
 				return s.value()
 			})

@@ -50,7 +50,7 @@ func wireField(m []byte) (number uint64, kind uint8, payload, rest []byte, ok bo
 
 // wireParts holds what a message has as its fields 1 to 4, nil for what it
 // lacks; index 0 is not used.
-type wireParts [5][]byte
+type wireParts [6][]byte
 
 // wireMessage reads a message whose fields 1 to known are strings, bytes or
 // messages, each there at most once. Other fields may be anything.
