@@ -37,7 +37,7 @@ var graph = map[string][]string{
 	"dag/reconcile/riblt": {},
 	"dag/reconcile":       {"dag", "dag/reconcile/riblt", "identity", "identity/dagcbor"},
 
-	"etcdgw/mvcc": {"dag", "identity", "identity/dagcbor"},
+	"etcdgw/mvcc": {"dag", "dag/crdt", "identity", "identity/dagcbor"},
 	"etcdgw/auth": {},
 
 	"etcdgw/etcdsnap": {},
@@ -51,7 +51,7 @@ var graph = map[string][]string{
 
 	"node/commit": {"dag", "etcdgw/mvcc", "identity", "identity/dagcbor"},
 	"node/p2p":    {"dag", "dag/reconcile", "identity", "identity/dagcbor"},
-	"node/verify": {"dag", "dag/leveldb", "identity", "node/commit"},
+	"node/verify": {"dag", "dag/crdt", "dag/leveldb", "identity", "node/commit"},
 	"node/admin":  {"dag", "identity"},
 	"node": {
 		"dag", "dag/car", "dag/leveldb", "etcdgw", "etcdgw/auth", "etcdgw/etcdsnap", "etcdgw/mvcc", "identity", "identity/dagcbor",

@@ -44,8 +44,8 @@ func TestRemoteTransaction(t *testing.T) {
 	theirs := mesh.Op(1, mesh.Graph.Heads(), remote)
 	s.write(func() {
 		s.view.Sealed(first, len(local), own)
-		if rev := s.view.ApplyRemote(theirs, 0, remote); rev != 3 {
-			t.Errorf("ApplyRemote = revision %d, want 3", rev)
+		if rev, err := s.view.ApplyRemote(theirs, 0, remote, nil); rev != 3 || err != nil {
+			t.Errorf("ApplyRemote = revision %d, %v, want 3", rev, err)
 		}
 	})
 	w.want("0@3 PUT(a=remote was local at 3) PUT(b=remote at 3)")

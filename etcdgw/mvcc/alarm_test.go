@@ -174,7 +174,7 @@ func TestQuota(t *testing.T) {
 	theirs := []dag.Transaction{{dagtest.Put("theirs", strings.Repeat("x", 100_000))}, {dagtest.Put("small", "")}}
 	op := mesh.Op(1, mesh.Graph.Heads(), theirs...)
 	for i, tx := range theirs {
-		if rev := v.ApplyRemote(op, uint32(i), tx); rev == 0 {
+		if rev := applied(t, v, op, uint32(i), tx, nil); rev == 0 {
 			t.Error("an operation of another node changed nothing")
 		}
 	}

@@ -126,7 +126,7 @@ func BenchmarkApplyRemote(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
-		v.ApplyRemote(ops[i/keys], uint32(i%keys), ts[i%keys])
+		applied(b, v, ops[i/keys], uint32(i%keys), ts[i%keys], nil)
 		if i%100 == 0 {
 			v.Publish()
 		}
@@ -205,7 +205,7 @@ func BenchmarkTurn(b *testing.B) {
 	d.op = mesh.Write(1, d.ts[0]...)
 	v.Record(log.next())
 	for i, t := range d.ts {
-		v.ApplyRemote(d.op, uint32(i), t)
+		applied(b, v, d.op, uint32(i), t, log)
 	}
 	log.add(testRecord{op: d, trail: bytes.Clone(v.Trail())})
 	judges := [2]judge{without{d.op}, without{}}
@@ -229,6 +229,7 @@ type without struct{ op *dag.Op }
 
 func (w without) judgementOf(op *dag.Op) judgement { return verdictOf(op == w.op) }
 func (without) local([]byte) bool                  { return false }
+func (without) merges([]byte) bool                 { return true }
 
 type verdictOf bool
 

@@ -3,11 +3,13 @@ package mvcc
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"slices"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/crdt"
 )
 
 // Change is what one request did to the view: the record that makes it durable
@@ -20,6 +22,9 @@ type Change struct {
 	Revoke   int64 // lease that ended, 0 if none
 	Compact  int64 // revision compacted to, 0 if none
 	Alarm    AlarmChange
+	// Schemas are the merge schemas, encoded, that its writes are the first to
+	// name: the operation that it is sealed in carries them, unless another did meanwhile.
+	Schemas [][]byte
 
 	one [1]Write
 }
@@ -29,16 +34,20 @@ type Grant struct{ ID, TTL int64 }
 
 // Write is one write of a change.
 type Write struct {
-	Kind  dag.WriteKind // Replace, DeleteObserved or DeleteRange
-	Local bool          // the keys are this node's own: the write is in no operation
-	Key   []byte
-	End   []byte // of a DeleteRange: as docs/op.md section 5. It deletes either replicated keys or local ones
-	Value []byte // of a Replace
-	Lease int64  // of a Replace, 0 if none
-	Birth Birth  // not of a DeleteRange, nor of a local key
+	Kind   dag.WriteKind
+	Local  bool // the keys are this node's own: the write is in no operation
+	Key    []byte
+	End    []byte       // of a DeleteRange: as docs/op.md section 5. It deletes either replicated keys or local ones
+	Value  []byte       // of a Replace; of a Patch the patch
+	Schema dag.SchemaID // of a Replace: how the value merges
+	Lease  int64        // of a Replace or a Patch, 0 if none
+	Birth  Birth        // not of a DeleteRange, nor of a local key
 	// Prev is the record of the log with the key's previous write, 0 if there is
 	// none. Not of a DeleteRange, nor of a local key.
 	Prev dag.Index
+
+	sum   uint32 // of a Patch: of the value that it leaves
+	whole *whole // that value, where the log holds it
 }
 
 // Birth names the write that created the life of a key that a write continues
@@ -58,6 +67,9 @@ func (c *Change) Size() int {
 		if w := &c.Writes[i]; !w.Local {
 			n += writeOverhead + len(w.Key) + len(w.End) + len(w.Value)
 		}
+	}
+	for _, s := range c.Schemas {
+		n += schemaOverhead + len(s)
 	}
 	return n
 }
@@ -79,6 +91,10 @@ const (
 	birthSelf      = 0
 	birthChange    = 1
 	birthOperation = 2
+
+	schemaJSON   = 0
+	schemaOpaque = 1
+	schemaID     = 2
 )
 
 // Append appends the encoding of c to b.
@@ -89,6 +105,10 @@ func (c *Change) Append(b []byte) []byte {
 	b = append(b, changeOfData)
 	for _, n := range [...]int64{c.Revision, int64(c.Number), c.Grant.ID, c.Grant.TTL, c.Revoke, c.Compact, int64(len(c.Writes))} {
 		b = binary.AppendUvarint(b, uint64(n))
+	}
+	b = binary.AppendUvarint(b, uint64(len(c.Schemas)))
+	for _, s := range c.Schemas {
+		b = appendBytes(b, s)
 	}
 	for i := range c.Writes {
 		b = c.Writes[i].append(b)
@@ -116,12 +136,23 @@ func (w *Write) append(b []byte) []byte {
 	switch w.Kind {
 	case dag.DeleteRange:
 		return appendBytes(b, w.End)
-	case dag.Replace:
+	case dag.Replace, dag.Patch:
 		b = appendBytes(b, w.Value)
 		b = binary.AppendUvarint(b, uint64(w.Lease))
 	}
 	if w.Local {
 		return b
+	}
+	switch w.Kind {
+	case dag.Replace:
+		b = appendSchema(b, w.Schema)
+	case dag.Patch:
+		b = binary.LittleEndian.AppendUint32(b, w.sum)
+		if w.whole == nil {
+			b = append(b, 0)
+		} else {
+			b = w.whole.append(append(b, 1))
+		}
 	}
 	b = binary.AppendUvarint(b, uint64(w.Prev))
 	switch {
@@ -137,6 +168,21 @@ func (w *Write) append(b []byte) []byte {
 	}
 	return binary.AppendUvarint(b, uint64(w.Birth.Index))
 }
+
+func appendSchema(b []byte, id dag.SchemaID) []byte {
+	switch id {
+	case dag.SchemaJSON:
+		return append(b, schemaJSON)
+	case dag.SchemaOpaque:
+		return append(b, schemaOpaque)
+	}
+	return append(append(b, schemaID), id[:]...)
+}
+
+// checksum is what a patch has of the value that it leaves.
+func checksum(value []byte) uint32 { return crc32.Checksum(value, castagnoli) }
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func appendBytes(b, s []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
@@ -160,6 +206,19 @@ func DecodeChange(b []byte) (*Change, error) {
 	if n > maxWrites || n > int64(len(d.rest)) {
 		d.fail("writes")
 		n = 0
+	}
+	if many := d.int(); many > n || many > int64(len(d.rest)) {
+		d.fail("schemas")
+	} else if many > 0 {
+		c.Schemas = make([][]byte, many)
+	}
+	for i := range c.Schemas {
+		if c.Schemas[i] = d.bytes(); len(c.Schemas[i]) > crdt.MaxSchema {
+			d.fail("schema")
+		}
+	}
+	if d.err != nil {
+		return nil, d.err
 	}
 	switch {
 	case n == 1:
@@ -268,6 +327,30 @@ func (d *changeDecoder) bytes() []byte {
 	return s
 }
 
+func (d *changeDecoder) schema() (id dag.SchemaID) {
+	switch d.byte() {
+	case schemaJSON:
+		return dag.SchemaJSON
+	case schemaOpaque:
+		return dag.SchemaOpaque
+	case schemaID:
+		if len(d.rest) < len(id) {
+			d.fail("too short")
+			return id
+		}
+		id = dag.SchemaID(d.rest[:len(id)])
+		d.rest = d.rest[len(id):]
+		if id.Carried() {
+			return id
+		}
+	}
+	d.fail("schema")
+	return id
+}
+
+// whole reads a whole value.
+func (d *changeDecoder) whole() *whole { return &whole{d.schema(), d.bytes()} }
+
 func (d *changeDecoder) write(w *Write) {
 	kind := d.byte()
 	w.Kind, w.Local, w.Key = dag.WriteKind(kind&^localWrite), kind&localWrite != 0, d.bytes()
@@ -279,6 +362,14 @@ func (d *changeDecoder) write(w *Write) {
 		return
 	case dag.Replace:
 		w.Value, w.Lease = d.bytes(), d.lease()
+	case dag.Patch:
+		if w.Value, w.Lease = d.bytes(), d.lease(); w.Local {
+			d.fail("patch of a local key")
+		}
+	case dag.DeleteFinal:
+		if w.Local {
+			d.fail("final delete of a local key")
+		}
 	case dag.DeleteObserved:
 	default:
 		d.fail("kind of write")
@@ -288,6 +379,23 @@ func (d *changeDecoder) write(w *Write) {
 	}
 	if w.Local {
 		return
+	}
+	switch w.Kind {
+	case dag.Replace:
+		w.Schema = d.schema()
+	case dag.Patch:
+		if len(d.rest) < 4 {
+			d.fail("too short")
+			return
+		}
+		w.sum, d.rest = binary.LittleEndian.Uint32(d.rest), d.rest[4:]
+		switch d.byte() {
+		case 0:
+		case 1:
+			w.whole = d.whole()
+		default:
+			d.fail("whole value")
+		}
 	}
 	w.Prev = dag.Index(d.int())
 	switch d.byte() {

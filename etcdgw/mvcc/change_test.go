@@ -26,6 +26,14 @@ func sampleChanges() []*Change {
 			{Kind: dag.DeleteRange},
 			{Kind: dag.Replace, Key: []byte("a"), Birth: Birth{Operation: &id, Tx: 4095, Index: 1<<32 - 1}, Prev: 1<<63 - 1},
 		}},
+		{Revision: 4, Number: 2, Schemas: [][]byte{{1, 2}, {}}, Writes: []Write{
+			{Kind: dag.Replace, Key: []byte("a"), Value: []byte("b"), Schema: dag.SchemaID{5}, Prev: 1},
+			{Kind: dag.Replace, Key: []byte("a"), Value: []byte("b"), Schema: dag.SchemaOpaque, Prev: 1},
+			{Kind: dag.Patch, Key: []byte("a"), Value: []byte("patch"), Lease: 3, Prev: 9, sum: 1 << 31, Birth: Birth{Number: 1}},
+			{Kind: dag.Patch, Key: []byte("a"), Value: []byte("patch"), whole: &whole{dag.SchemaID{7}, []byte("value")}},
+			{Kind: dag.Patch, Key: []byte("a"), Value: []byte("patch"), whole: &whole{value: []byte{}}},
+			{Kind: dag.DeleteFinal, Key: []byte("a"), Prev: 9},
+		}},
 		{Revision: 3, Writes: []Write{
 			{Kind: dag.Replace, Local: true, Key: []byte("a"), Value: []byte("b"), Lease: 5},
 			{Kind: dag.DeleteObserved, Local: true, Key: []byte("a")},

@@ -6,15 +6,14 @@ import (
 )
 
 func (v *View) evaluateCompaction(e *execution, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
-	rev := v.headWindow.from(r.Revision)
 	switch {
-	case !v.headWindow.has(rev), rev <= v.headCompacted:
+	case !v.headWindow.has(r.Revision), r.Revision <= v.headCompacted:
 		return nil, rpctypes.ErrGRPCCompacted
-	case rev > v.head:
+	case r.Revision > v.head:
 		return nil, rpctypes.ErrGRPCFutureRev
 	}
-	e.record().Compact = rev
-	v.headCompacted = rev
+	e.record().Compact = r.Revision
+	v.headCompacted = r.Revision
 	return &pb.CompactionResponse{Header: &pb.ResponseHeader{Revision: v.head}}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/crdt"
 )
 
 // Authorizer says what this node may write, by the roster that the view was
@@ -150,24 +151,87 @@ func (e *execution) finish() *Change {
 // birthOf names the write that created the life of it, which is visible.
 func birthOf(it *item) Birth {
 	b := it.front.birth
-	switch o := b.origin; {
-	case o.number != 0:
+	if o := b.origin; o.number != 0 {
 		return Birth{Number: o.number, Index: b.index}
-	case o.past != nil:
-		return Birth{Operation: o.past, Tx: o.tx, Index: b.index}
-	default:
-		id := o.op.ID()
-		return Birth{Operation: &id, Tx: o.tx, Index: b.index}
+	}
+	id := b.origin.op.ID()
+	return Birth{Operation: &id, Tx: b.origin.tx, Index: b.index}
+}
+
+// put writes what a client puts: as a patch where that says what the client
+// changed, and else whole.
+func (e *execution) put(key, value []byte, lease int64) {
+	v := e.v
+	it := v.keys[string(key)]
+	if v.isLocalWrite(it, key) {
+		e.write(key, lease, dag.Write{Kind: dag.Replace, Value: value}, state{value: value})
+		return
+	}
+	w := dag.Write{Kind: dag.Replace, Value: value, Schema: dag.SchemaOpaque}
+	s := state{value: value, schema: crdt.Opaque}
+	if v.verdicts.merges(key) {
+		s.schema = e.schemaFor(key, value)
+		w.Schema = s.schema.ID()
+		if it != nil && it.front.origin != nil {
+			e.diff(it, &w, &s)
+		}
+	}
+	e.write(key, lease, w, s)
+}
+
+// schemaFor returns how a value that is put merges. One that no operation
+// carries yet goes with the change.
+func (e *execution) schemaFor(key, value []byte) *crdt.Schema {
+	v := e.v
+	if v.values == nil {
+		return nil
+	}
+	s := v.values.SchemaFor(key, value)
+	if id := dag.SchemaID(s.ID()); !id.Carried() {
+		return s
+	} else if !v.knows(id) {
+		c := e.record()
+		c.Schemas = append(c.Schemas, s.Encoding())
+		v.schemas.add(id, s)
+		return s
+	} else {
+		return v.schema(id)
 	}
 }
 
-// put writes a value.
-func (e *execution) put(key, value []byte, lease int64) {
+// diff makes a patch of w, a replace of the value of it with that of s, if there
+// is one that pays.
+func (e *execution) diff(it *item, w *dag.Write, s *state) {
+	old := it.state()
+	if len(s.value) > maxDiffBytes || len(old.value) > maxDiffBytes || old.schema.ID() != s.schema.ID() ||
+		s.schema == nil && !isContainer(s.value) {
+		return
+	}
+	tree := crdt.Parse(s.value, s.schema)
+	if tree.Opaque() {
+		return
+	}
+	s.tree = tree
+	p, ok := crdt.Diff(e.v.trees.of(it, &old), tree)
+	if !ok || len(p.Encoding()) > max(len(s.value), smallPatch) {
+		return
+	}
+	w.Kind, w.Value, w.Schema = dag.Patch, p.Encoding(), dag.SchemaJSON
+	s.patches = old.patches
+	s.patched()
+}
+
+// isContainer reports whether a JSON text has parts: a scalar is as well put whole.
+func isContainer(value []byte) bool { return len(value) > 0 && (value[0] == '{' || value[0] == '[') }
+
+// write applies a put of the replicated or the local value: w says how it is written, s what
+// it leaves.
+func (e *execution) write(key []byte, lease int64, put dag.Write, s state) {
 	w := e.begin()
 	v := e.v
 	v.mu.Lock()
 	it := v.intern(key)
-	w.Kind, w.Key, w.Value, w.Lease = dag.Replace, it.key(), value, lease
+	w.Kind, w.Key, w.Value, w.Schema, w.Lease = put.Kind, it.key(), put.Value, put.Schema, lease
 	if w.Local = v.namespace(it); !w.Local {
 		self := e.replicate()
 		if it.front.origin != nil {
@@ -176,19 +240,49 @@ func (e *execution) put(key, value []byte, lease int64) {
 		} else {
 			self.birth = incarnation{self.origin, self.index}
 		}
-		it.front, it.hidden = self, nil
+		if w.Kind == dag.Patch {
+			w.sum = checksum(s.value)
+			if s.due() {
+				w.whole, s.patches = &whole{s.schema.ID(), s.value}, 0
+			}
+		}
+		it.front, it.schema, it.unsettled, it.patches = self, s.schema, false, s.patches
+		v.merges.drop(it)
+		if s.tree != nil {
+			v.trees.keep(it, s.tree)
+		}
 		w.Prev = it.trail.own(v.record, self.origin)
 	}
-	v.setValue(it, e.rev, value, lease)
+	v.setValue(it, e.rev, s.value, lease)
 	v.mu.Unlock()
 }
 
-// delete deletes one visible key.
+// isLocalWrite reports whether a write of key, whose item is it or nil, is of the local namespace.
+func (v *View) isLocalWrite(it *item, key []byte) bool {
+	if it == nil {
+		return v.verdicts.isLocal(key)
+	}
+	return v.namespace(it)
+}
+
+// delete deletes one visible key: of an object for good, of another value what was seen.
 func (e *execution) delete(it *item) {
+	kind := dag.DeleteObserved
+	if !it.local {
+		if _, ok := dag.Object(it.newest.kv.Value); ok {
+			kind = dag.DeleteFinal
+		}
+	}
+	e.end(it, kind)
+}
+
+// end deletes one visible key.
+func (e *execution) end(it *item, kind dag.WriteKind) {
 	w := e.begin()
-	w.Kind, w.Key, w.Local = dag.DeleteObserved, it.key(), it.local
+	w.Kind, w.Key, w.Local = kind, it.key(), it.local
 	if !w.Local {
 		w.Birth, w.Prev = birthOf(it), it.trail.own(e.v.record, e.replicate().origin)
+		e.v.merges.drop(it)
 	}
 	e.v.mu.Lock()
 	e.v.remove(it, e.rev)
@@ -213,6 +307,7 @@ func (e *execution) absent(items []*item) {
 		n := min(len(items), chunkKeys)
 		e.v.mu.Lock()
 		for _, it := range items[:n] {
+			e.v.merges.drop(it)
 			e.v.remove(it, e.rev)
 		}
 		e.v.mu.Unlock()

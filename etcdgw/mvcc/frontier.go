@@ -9,59 +9,68 @@ import (
 	"github.com/causeway-sync/causeway/dag"
 )
 
-// livePut is a put that nothing has superseded or ended.
-type livePut struct {
-	write
-	value []byte
-}
-
-// touch is a key that a remote transaction touches: the writer of its visible
-// value before, and the live puts after.
+// touch is a key that a remote transaction touches: the writer of its
+// replicated value before, and what the key is after.
 type touch struct {
 	item   *item
 	before write
-	puts   []livePut
+	state
+	// slow says that state must be found by the writes of the key: it is not
+	// that of before and of the transaction's writes so far.
+	slow bool
 }
 
 // ApplyRemote applies transaction tx of op at the head and returns its
-// revision, 0 if no key has got another visible put or become absent, as where the
+// revision, 0 if no key has got another value or another writer, as where the
 // roster says that the transaction is void.
 // Everything in the past of op, and the transactions of op before tx, must have
 // been applied, what the roster says of them by [View.Turn], and nothing local may be unsealed.
-// Keys and values are copied.
-func (v *View) ApplyRemote(op *dag.Op, tx uint32, t dag.Transaction) int64 {
+// Keys and values are copied; t itself must stay as it is until the next call of [View.Record].
+//
+// The log h is asked for the earlier writes of a key that some of them were
+// concurrent with (docs/view.md, "Concurrent writes"). The error is h's, or ErrReplay
+// where the log does not fit the view, which must not be used after it.
+func (v *View) ApplyRemote(op *dag.Op, tx uint32, t dag.Transaction, h History) (int64, error) {
 	if len(v.unsealed) > 0 {
 		panic(fmt.Sprintf("mvcc: operation %s applied over %d unsealed changes", op.ID(), len(v.unsealed)))
 	}
-	r := remote{v: v, origin: &origin{op: op, tx: tx}}
+	r := remote{v: v, history: h, origin: &origin{op: op, tx: tx}}
 	v.stamp++
-	skip, ranges := undone(t)
+	if v.applying.op != op {
+		v.applying = applying{op: op, links: len(v.received)}
+		v.sweep = sweep{}
+	}
+	v.applying.ts = append(v.applying.ts, t)
 	void := v.verdicts.void(op, t)
-	if ranges.tree != nil {
+	if ranges := deletedBy(t); ranges.tree != nil {
 		v.noteRanges(r.origin, ranges.spans(), void)
-	}
-	if v.sweep.op != op {
-		v.sweep = sweep{op: op}
-	}
-	if !void {
-		ranges.each(r.endRange)
+		v.sweep.ranged = true
 	}
 	for i := range t {
 		w := &t[i]
 		if w.Kind == dag.DeleteRange {
+			if !void {
+				r.endRange(spanOfWrite(w))
+			}
 			continue
 		}
 		it := v.keys[string(w.Key)]
-		if !void && (skip == nil || !skip[i]) {
-			if w.Kind == dag.Replace {
-				it = r.put(it, uint32(i), w)
-			} else if it != nil && it.front.origin != nil {
-				r.end(r.touch(it))
-			}
+		past := v.trace(it, w.Key, r.origin)
+		if !void {
+			r.write(it, uint32(i), w, past)
 		}
-		v.trace(it, w.Key, r.origin)
 	}
-	return r.finish()
+	if err := r.resolve(); err != nil {
+		return 0, err
+	}
+	return r.finish(), nil
+}
+
+// applying is the operation whose transactions are being applied.
+type applying struct {
+	op    *dag.Op
+	ts    []dag.Transaction
+	links int // where in the view's received trail its links begin
 }
 
 // sweep remembers the ranges that the transactions of one operation have
@@ -69,13 +78,13 @@ func (v *View) ApplyRemote(op *dag.Op, tx uint32, t dag.Transaction) int64 {
 // operation, and so stays, or a later put of its own. Without it, an operation
 // of a few thousand transactions could ask for as many passes over all keys.
 type sweep struct {
-	op   *dag.Op
-	done spanSet
-	puts *btree.BTreeG[entry] // by the operation since done is not empty; nil if none
+	ranged bool // the operation deletes ranges, in this transaction or before
+	done   spanSet
+	puts   *btree.BTreeG[entry] // by the operation since ranged; nil if none
 }
 
-// endRange removes the puts of s that the operation has in its past. What it
-// passes over is another operator's, or shows a local value.
+// endRange deletes the keys of s. What it passes over is another operator's, or
+// shows a local value.
 func (r *remote) endRange(s span) {
 	v := r.v
 	var own []entry
@@ -89,7 +98,9 @@ func (r *remote) endRange(s span) {
 		})
 		for _, e := range own {
 			w.puts.Delete(e)
-			r.endUnlessPassed(e.item)
+			if v.keys[e.name] == e.item { // else it was forgotten
+				r.endUnlessPassed(e.item)
+			}
 		}
 	}
 	for _, gap := range v.sweep.done.gaps(s) {
@@ -100,36 +111,29 @@ func (r *remote) endRange(s span) {
 	v.sweep.done.add(s)
 }
 
+// endUnlessPassed applies a range delete to one key of its range.
 func (r *remote) endUnlessPassed(it *item) {
-	if it.front.origin != nil && !it.local && !r.v.verdicts.passes(r.origin.op, it.key()) {
-		r.end(r.touch(it))
+	if it.local || r.v.verdicts.passes(r.origin.op, it.key()) {
+		return
+	}
+	switch t := r.touch(it); {
+	case t.slow || t.writer.origin == nil:
+	case !t.unsettled && r.origin.follows(t.writer.origin), t.unsettled && it.trail.seenBy(r.origin):
+		t.state = state{} // it saw all there is
+	case t.unsettled:
+		t.slow = true
+	default: // a put concurrent with it stands whole
 	}
 }
 
-// undone finds the writes of single keys that a later write of the transaction
-// covers, nil if there are none, and the ranges that it deletes.
-func undone(t dag.Transaction) (skip []bool, ranges spanSet) {
-	if len(t) == 1 {
-		if w := &t[0]; w.Kind == dag.DeleteRange {
+// deletedBy returns the ranges that t deletes.
+func deletedBy(t dag.Transaction) (ranges spanSet) {
+	for i := range t {
+		if w := &t[i]; w.Kind == dag.DeleteRange {
 			ranges.add(spanOfWrite(w))
 		}
-		return nil, ranges
 	}
-	skip = make([]bool, len(t))
-	later := make(map[string]struct{}, len(t))
-	for i := len(t) - 1; i >= 0; i-- {
-		w := &t[i]
-		if w.Kind == dag.DeleteRange {
-			ranges.add(spanOfWrite(w))
-			continue
-		}
-		if _, ok := later[string(w.Key)]; ok || ranges.contains(string(w.Key)) {
-			skip[i] = true
-			continue
-		}
-		later[string(w.Key)] = struct{}{}
-	}
-	return skip, ranges
+	return ranges
 }
 
 func spanOfWrite(w *dag.Write) span {
@@ -138,8 +142,9 @@ func spanOfWrite(w *dag.Write) span {
 
 // remote applies a transaction of another node.
 type remote struct {
-	v      *View
-	origin *origin
+	v       *View
+	history History
+	origin  *origin
 }
 
 // touch returns the touch of it, begun if need be. It is valid until the next touch.
@@ -148,70 +153,79 @@ func (r *remote) touch(it *item) *touch {
 	if it.stamp == v.stamp {
 		return &v.touched[it.touch]
 	}
-	n := len(v.touched)
-	if n < cap(v.touched) {
-		v.touched = v.touched[:n+1] // puts keeps its memory
-	} else {
-		v.touched = append(v.touched, touch{})
-	}
-	it.stamp, it.touch = v.stamp, int32(n)
-	t := &v.touched[n]
-	t.item, t.before = it, it.front
-	if value, ok := it.replicated(); ok {
-		t.puts = append(t.puts[:0], livePut{it.front, value})
-		t.puts = append(t.puts, it.hidden...)
-	} else {
-		t.puts = t.puts[:0]
-	}
-	return t
+	it.stamp, it.touch = v.stamp, int32(len(v.touched))
+	v.touched = append(v.touched, touch{item: it, before: it.front, state: it.state()})
+	return &v.touched[it.touch]
 }
 
-// end removes the puts that the operation has in its past, its own earlier ones
-// among them.
-func (r *remote) end(t *touch) {
-	op := r.origin.op
-	kept := t.puts[:0]
-	for _, p := range t.puts {
-		if p.origin.op != op && !op.InPast(p.origin.op) {
-			kept = append(kept, p)
-		}
-	}
-	clear(t.puts[len(kept):])
-	t.puts = kept
-}
-
-// put is write index, a replace of the key of it, which is nil if it has no
-// item so far. It returns the item.
-func (r *remote) put(it *item, index uint32, w *dag.Write) *item {
+// write applies write index, of the single key of it, which is nil if the key
+// has no item. past says that all writes of the key before are in its past.
+func (r *remote) write(it *item, index uint32, w *dag.Write, past bool) {
 	v := r.v
 	if it == nil {
+		if !w.Kind.Puts() || w.Kind == dag.Patch && past && len(v.ranges) == 0 {
+			return // there is nothing to delete, or to patch
+		}
 		v.mu.Lock()
 		it = v.intern(bytes.Clone(w.Key))
 		v.mu.Unlock()
 	}
-	if w := &v.sweep; w.done.tree != nil {
-		if w.puts == nil {
-			w.puts = newTree()
+	if w.Kind.Puts() && v.sweep.ranged {
+		if v.sweep.puts == nil {
+			v.sweep.puts = newTree()
 		}
-		w.puts.Set(entry{it.name, it})
+		v.sweep.puts.Set(entry{it.name, it})
 	}
 	t := r.touch(it)
-	birth := r.incarnation(index, &w.Incarnation, t.before.birth)
-	r.end(t)
-	t.puts = append(t.puts, livePut{write{r.origin, index, birth}, bytes.Clone(w.Value)})
-	return it
+	absent := t.writer.origin == nil
+	switch {
+	case t.slow, absent && !w.Kind.Puts():
+	case w.Kind == dag.Patch:
+		if past && absent && len(v.ranges) == 0 {
+			return // a patch of nothing does not count
+		}
+		if t.slow = !past || absent || t.unsettled; !t.slow {
+			r.patch(t, index, w)
+		}
+	case !past:
+		t.slow = true
+	case w.Kind == dag.Replace:
+		birth := r.life(index, &w.Incarnation, t.writer.birth)
+		if birth.origin == nil {
+			birth = incarnation{r.origin, index}
+		}
+		t.state = state{writer: write{r.origin, index, birth}, value: bytes.Clone(w.Value), schema: v.schema(w.Schema)}
+	default:
+		t.state = state{}
+	}
 }
 
-// incarnation returns what in, a reference of the operation's, names. It shares
-// memory with known where that is the same.
-func (r *remote) incarnation(index uint32, in *dag.Incarnation, known incarnation) incarnation {
+// patch applies a patch that saw all other writes of its key, which is settled.
+func (r *remote) patch(t *touch, index uint32, w *dag.Write) {
+	birth := r.life(index, &w.Incarnation, t.writer.birth)
+	if !birth.same(t.writer.birth) {
+		return // it does not count: no other life is in its past
+	}
+	tree, ok := r.v.trees.patch(t.item, &t.state, bytes.Clone(w.Value))
+	if !ok {
+		return
+	}
+	t.writer = write{r.origin, index, t.writer.birth}
+	t.take(tree)
+	t.patched()
+}
+
+// life returns the incarnation that in, a reference of write index of r's transaction,
+// names: known, if it is that. It is zero if in refers to nothing before the write, or to the write itself.
+func (r *remote) life(index uint32, in *dag.Incarnation, known incarnation) incarnation {
 	switch in.Kind {
 	case dag.IncarnationPast:
 		if known.names(in) {
 			return known
 		}
-		id := in.Op
-		return incarnation{&origin{past: &id, tx: in.Tx}, in.Write}
+		if op := r.history.Operation(in.Op); op != nil && r.origin.op.InPast(op) {
+			return incarnation{&origin{op: op, tx: in.Tx}, in.Write}
+		}
 	case dag.IncarnationLocal:
 		if in.Tx < r.origin.tx {
 			return incarnation{&origin{op: r.origin.op, tx: in.Tx}, in.Write}
@@ -220,34 +234,37 @@ func (r *remote) incarnation(index uint32, in *dag.Incarnation, known incarnatio
 			return incarnation{r.origin, in.Write}
 		}
 	}
-	return incarnation{r.origin, index}
+	return incarnation{}
 }
 
 // names reports whether a reference to a past operation names i.
 func (i incarnation) names(in *dag.Incarnation) bool {
-	if i.origin == nil || i.index != in.Write || i.origin.tx != in.Tx {
-		return false
-	}
-	if i.origin.past != nil {
-		return *i.origin.past == in.Op
-	}
-	return i.origin.op.ID() == in.Op
+	return i.origin != nil && i.origin.op != nil && i.index == in.Write && i.origin.tx == in.Tx && i.origin.op.ID() == in.Op
 }
 
-// finish makes the touched keys show their greatest live put.
+// finish makes the touched keys show what they are now.
 func (r *remote) finish() int64 {
 	v := r.v
+	v.vanish(v.touched)
 	rev := v.next()
 	changed := false
 	for touched := v.touched; len(touched) > 0; {
 		n := min(len(touched), chunkKeys)
 		v.mu.Lock()
 		for i := range touched[:n] {
-			changed = v.settle(&touched[i], rev) || changed
+			t := &touched[i]
+			r.keepWhole(&t.state)
+			v.namespace(t.item)
+			if v.replicate(t.item, &t.state, rev) {
+				changed = true
+			} else if t.writer.origin == nil && t.item.newest == nil {
+				v.forget(t.item) // it came to be for a write without effect
+			}
 		}
 		v.mu.Unlock()
 		touched = touched[n:]
 	}
+	clear(v.touched)
 	if cap(v.touched) > chunkKeys {
 		v.touched = nil
 	}
@@ -259,51 +276,63 @@ func (r *remote) finish() int64 {
 	return rev
 }
 
-// settle applies one touch and reports whether the visible put is another one
-// or none. Called with mu held.
-func (v *View) settle(t *touch, rev int64) bool {
-	it, puts := t.item, t.puts
-	defer func() { clear(t.puts); t.item, t.before = nil, write{} }()
-	v.namespace(it)
-	return v.replicate(it, greatestFirst(puts), rev)
+// vanish makes the keys absent that are to show another object than they did,
+// in a revision before: watchers of the one see it deleted (docs/view.md, "Lives").
+func (v *View) vanish(touched []touch) {
+	rev, vanished := v.next(), false
+	for i := range touched {
+		if t := &touched[i]; v.isReplaced(t.item, &t.state) {
+			v.mu.Lock()
+			v.setAbsent(t.item, rev)
+			v.mu.Unlock()
+			vanished = true
+		}
+	}
+	if vanished {
+		v.head = rev
+	}
 }
 
-// replicate makes puts the live ones of it, the greatest first, and reports
-// whether it shows another put, or none, at revision rev. Called with mu held.
-func (v *View) replicate(it *item, puts []livePut, rev int64) bool {
-	before := it.front
-	if it.front, it.hidden = (write{}), nil; len(puts) > 0 {
-		it.front, it.hidden = puts[0].write, append(it.hidden, puts[1:]...)
+// isReplaced reports whether it shows one object and s is the value of another.
+func (v *View) isReplaced(it *item, s *state) bool {
+	if it.local || it.front.origin == nil || s.writer.origin == nil || it.front.birth.same(s.writer.birth) {
+		return false
 	}
+	was, ok := dag.Object(it.newest.kv.Value)
+	if !ok {
+		return false
+	}
+	is, ok := dag.Object(s.value)
+	return ok && was != is
+}
+
+// replicate makes s the replicated state of it, and reports
+// whether it shows another value or writer, or none, at revision rev. Called with mu held.
+func (v *View) replicate(it *item, s *state, rev int64) bool {
+	before := it.state()
+	it.front, it.schema, it.unsettled, it.patches = s.writer, s.schema, s.unsettled, s.patches
+	if s.tree != nil && s.writer.origin != nil {
+		v.trees.keep(it, s.tree)
+	}
+	same := before.writer.is(&s.writer)
 	switch {
-	case before.is(&it.front):
+	case same && bytes.Equal(before.value, s.value):
 		return false
 	case it.local:
-		if it.other = nil; len(puts) > 0 {
-			it.other = &aside{value: puts[0].value}
+		if it.other = nil; s.writer.origin != nil {
+			it.other = &aside{value: s.value}
 		}
 		return false
-	case len(puts) == 0:
+	case s.writer.origin == nil:
 		v.setAbsent(it, rev)
 	default:
-		v.setValue(it, rev, puts[0].value, 0)
+		lease := int64(0)
+		if x := it.visible(); same && x != nil {
+			lease = x.kv.Lease // it is this node's put still, merged with another
+		}
+		v.setValue(it, rev, s.value, lease)
 	}
 	return true
-}
-
-// greatestFirst moves the greatest put to the front.
-func greatestFirst(puts []livePut) []livePut {
-	for i := 1; i < len(puts); i++ {
-		if puts[0].compare(&puts[i]) < 0 {
-			puts[0], puts[i] = puts[i], puts[0]
-		}
-	}
-	return puts
-}
-
-// compare orders puts as docs/op.md section 5 does.
-func (p *livePut) compare(q *livePut) int {
-	return dag.CompareWrites(p.origin.op, p.origin.tx, p.index, q.origin.op, q.origin.tx, q.index)
 }
 
 // forget removes it if nothing is left of it but a tombstone that is no longer in

@@ -13,13 +13,15 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/crdt"
 	"github.com/causeway-sync/causeway/dag/dagtest"
 )
 
 // delivered is an op with its transactions.
 type delivered struct {
-	op *dag.Op
-	ts []dag.Transaction
+	op      *dag.Op
+	ts      []dag.Transaction
+	schemas [][]byte
 }
 
 // simulated is one node of a simulated mesh: it evaluates requests of clients,
@@ -30,7 +32,7 @@ type simulated struct {
 	known   map[dag.ID]bool
 	inOrder []delivered
 	open    []*Change
-	log     *testLog // nil keeps none
+	log     *testLog
 }
 
 // simulation is a mesh of nodes whose ops reach one another in any causal order.
@@ -48,26 +50,57 @@ func newSimulation(tb testing.TB, nodes int) *simulation {
 	}
 	s.ops[founding.ID()] = delivered{op: founding}
 	for i := range nodes {
-		n := &simulated{author: i, view: New(Config{}), known: make(map[dag.ID]bool)}
+		n := s.newNode(i)
 		n.take(s.ops[founding.ID()])
 		s.nodes = append(s.nodes, n)
 	}
 	return s
 }
 
+// newNode returns a node that knows nothing.
+func (s *simulation) newNode(author int) *simulated {
+	n := &simulated{author: author, known: make(map[dag.ID]bool), log: &testLog{graph: s.mesh.Graph, values: testValues{}}}
+	n.view = New(Config{Schema: n.schema, Values: testValues{}})
+	return n
+}
+
+// schema is what the node's graph has of a schema.
+func (n *simulated) schema(id dag.SchemaID) ([]byte, bool) {
+	for _, d := range n.inOrder {
+		for _, b := range d.schemas {
+			if dag.SchemaIDOf(b) == id {
+				return b, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// evaluate evaluates a request and logs what it changes.
+func (n *simulated) evaluate(req proto.Message, auth Authorizer, now time.Time) error {
+	n.view.Record(n.log.next())
+	_, ch, err := n.view.Evaluate(req, auth, now)
+	if ch == nil {
+		return err
+	}
+	n.log.add(testRecord{changes: [][]byte{ch.Append(nil)}})
+	if ch.Number > 0 {
+		n.open = append(n.open, ch)
+	}
+	return nil
+}
+
 // take applies an op of another node.
 func (n *simulated) take(d delivered) {
 	n.known[d.op.ID()] = true
 	n.inOrder = append(n.inOrder, d)
-	if n.log != nil {
-		n.view.Record(n.log.next())
-	}
+	n.view.Record(n.log.next())
 	for i, t := range d.ts {
-		n.view.ApplyRemote(d.op, uint32(i), t)
+		if _, err := n.view.ApplyRemote(d.op, uint32(i), t, n.log); err != nil {
+			panic(err)
+		}
 	}
-	if n.log != nil {
-		n.log.add(testRecord{op: d, trail: bytes.Clone(n.view.Trail())})
-	}
+	n.log.add(testRecord{op: d, trail: n.view.Trail()})
 }
 
 func (n *simulated) heads() []*dag.Op {
@@ -93,26 +126,34 @@ func (s *simulation) seal(n *simulated) {
 	}
 	first := n.open[0].Number
 	var d delivered
+	draft := dagtest.Draft{Author: n.author}
 	for _, ch := range n.open {
 		d.ts = append(d.ts, n.view.Transaction(ch, first))
+		draft.Schemas = append(draft.Schemas, ch.Schemas...)
 	}
-	d.op = s.mesh.Op(n.author, n.heads(), d.ts...)
+	draft.Transactions, d.schemas = d.ts, draft.Schemas
+	for _, p := range n.heads() {
+		draft.Parents = append(draft.Parents, p.ID())
+	}
+	d.op = s.mesh.Add(s.mesh.Sign(draft))
 	n.view.Sealed(first, len(n.open), d.op)
 	n.view.Publish()
 	n.known[d.op.ID()] = true
 	n.inOrder = append(n.inOrder, d)
-	if n.log != nil {
-		n.log.add(testRecord{op: d, first: first, count: len(n.open)})
-	}
+	n.log.add(testRecord{op: d, first: first, count: len(n.open)})
 	n.open = nil
 	s.ops[d.op.ID()] = d
 }
 
 // lie makes an op of the author who is no node's, on what n knew at some time:
 // concurrent with what came since, and often a fork of its author.
-func (s *simulation) lie(n *simulated, known int, ts []dag.Transaction) {
-	old := &simulated{inOrder: n.inOrder[:known]}
-	draft := dagtest.Draft{Author: len(s.nodes), Transactions: ts}
+func (s *simulation) lie(t *rapid.T, n *simulated, many int) {
+	old := &simulated{inOrder: n.inOrder[:rapid.IntRange(1, len(n.inOrder)).Draw(t, "known")]}
+	var ts []dag.Transaction
+	for range many {
+		ts = append(ts, drawWrites(t, old.inOrder))
+	}
+	draft := dagtest.Draft{Author: len(s.nodes), Transactions: ts, Schemas: [][]byte{testSchema.Encoding(), noSchema}}
 	for _, p := range old.heads() {
 		draft.Parents = append(draft.Parents, p.ID())
 	}
@@ -120,7 +161,7 @@ func (s *simulation) lie(n *simulated, known int, ts []dag.Transaction) {
 	if err != nil {
 		return // on two of its own branches, or the same again
 	}
-	s.ops[op.ID()] = delivered{op: op, ts: ts}
+	s.ops[op.ID()] = delivered{op, ts, draft.Schemas}
 }
 
 // missing returns an op that n lacks and whose parents it has, nil if there is none.
@@ -154,80 +195,6 @@ func (s *simulation) deliver(t *rapid.T, n *simulated, most int) {
 // of docs/op.md section 5, where all transactions count.
 func (s *simulation) reference() map[string]string { return s.judged(new(verdicts)) }
 
-// judged computes the replicated values of the transactions that count.
-func (s *simulation) judged(by *verdicts) map[string]string {
-	type put struct {
-		op        *dag.Op
-		tx, index int
-		value     string
-	}
-	past := make(map[dag.ID]map[dag.ID]bool)
-	for id, d := range s.ops {
-		var parents []dag.ID
-		for _, p := range d.op.Parents() {
-			parents = append(parents, p.ID())
-		}
-		past[id] = s.mesh.Past(parents...)
-	}
-	puts := make(map[string][]put)
-	each := func(fn func(d delivered, tx, index int, w dag.Write)) {
-		for _, d := range s.ops {
-			for tx, t := range d.ts {
-				if by.void(d.op, t) {
-					continue
-				}
-				for i, w := range t {
-					fn(d, tx, i, w)
-				}
-			}
-		}
-	}
-	each(func(d delivered, tx, i int, w dag.Write) {
-		if w.Kind == dag.Replace {
-			puts[string(w.Key)] = append(puts[string(w.Key)], put{d.op, tx, i, string(w.Value)})
-		}
-	})
-	state := make(map[string]string)
-	for key, ps := range puts {
-		var greatest *put
-		for _, p := range ps {
-			ended := false
-			each(func(d delivered, tx, i int, w dag.Write) {
-				on := string(w.Key) == key
-				if w.Kind == dag.DeleteRange {
-					on = key >= string(w.Key) && (len(w.End) == 0 || key < string(w.End)) && !by.passes(d.op, []byte(key))
-				}
-				later := past[d.op.ID()][p.op.ID()] ||
-					d.op == p.op && (tx > p.tx || tx == p.tx && i > p.index)
-				ended = ended || on && later
-			})
-			if ended {
-				continue
-			}
-			if greatest == nil || greater(p.op, p.tx, p.index, greatest.op, greatest.tx, greatest.index) {
-				greatest = &p
-			}
-		}
-		if greatest != nil {
-			state[key] = greatest.value
-		}
-	}
-	return state
-}
-
-func greater(a *dag.Op, atx, ai int, b *dag.Op, btx, bi int) bool {
-	switch {
-	case a.Depth() != b.Depth():
-		return a.Depth() > b.Depth()
-	case a.ID() != b.ID():
-		return a.ID().Compare(b.ID()) > 0
-	case atx != btx:
-		return atx > btx
-	default:
-		return ai > bi
-	}
-}
-
 // contents returns what readers of v see.
 func contents(tb rapid.TB, v *View) map[string]string {
 	resp, err := v.Range(context.Background(), &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}})
@@ -260,19 +227,84 @@ func drawEnd(t *rapid.T, key []byte) []byte {
 	}
 }
 
+// drawValue draws a value: opaque, or an object of a few fields.
 func drawValue(t *rapid.T) []byte {
-	return fmt.Appendf(nil, "v%d", rapid.IntRange(0, 9).Draw(t, "value"))
+	if rapid.IntRange(0, 2).Draw(t, "opaque") == 0 {
+		return fmt.Appendf(nil, "v%d", rapid.IntRange(0, 9).Draw(t, "value"))
+	}
+	var b []byte
+	member := func(format string, most int) {
+		if n := rapid.IntRange(-1, most).Draw(t, "member"); n >= 0 {
+			b = fmt.Appendf(append(b, ','), format, n)
+		}
+	}
+	member(`"a":%d`, 3)
+	member(`"l":[1,%d,3]`, 4)
+	member(`"m":{"x":%d,"y":0}`, 2)
+	member(`"n":{"z":%d}`, 2)
+	member(`"apiVersion":"v1","kind":"K","metadata":{"uid":"u%d"}`, 1)
+	if len(b) == 0 {
+		return []byte("{}")
+	}
+	b[0] = '{'
+	return append(b, '}')
+}
+
+// testSchema is a merge schema of such objects.
+var testSchema = func() *crdt.Schema {
+	s, err := crdt.NewSchema(crdt.JSON, nil, []crdt.Type{
+		{Kind: crdt.Record, Fields: []crdt.Field{{Name: "a", Type: 2}, {Name: "l", Type: 3}, {Name: "m", Type: 4}, {Name: "metadata", Type: 6}}},
+		{Kind: crdt.Leaf, Rule: crdt.Counter},
+		{Kind: crdt.Set},
+		{Kind: crdt.Map},
+		{Kind: crdt.Leaf, Rule: crdt.Pin},
+		{Kind: crdt.Record, Fields: []crdt.Field{{Name: "uid", Type: 5}}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	return s
+}()
+
+// testValues are the values of the tests: below d/ they have a schema, and those with a kind are objects.
+type testValues struct{}
+
+// SchemaFor implements Values.
+func (testValues) SchemaFor(key, value []byte) *crdt.Schema {
+	if bytes.HasPrefix(key, []byte("d/")) {
+		return testSchema
+	}
+	return nil
 }
 
 // drawWrites draws a transaction as another node's program might make it, with
 // overlaps that no client of this one could ask for.
-func drawWrites(t *rapid.T) dag.Transaction {
+// It knows what is in ds, and of that any write may be the life it names.
+func drawWrites(t *rapid.T, ds []delivered) dag.Transaction {
 	var ws dag.Transaction
 	for range rapid.IntRange(1, 5).Draw(t, "writes") {
 		key := drawKey(t)
-		switch rapid.IntRange(0, 3).Draw(t, "kind of write") {
+		switch rapid.IntRange(0, 8).Draw(t, "kind of write") {
 		case 0:
 			ws = append(ws, dag.Write{Kind: dag.DeleteObserved, Key: key})
+		case 4:
+			ws = append(ws, dag.Write{Kind: dag.DeleteFinal, Key: key, Incarnation: drawLife(t, ds)})
+		case 5, 6:
+			old, new := crdt.Parse(drawValue(t), nil), crdt.Parse(drawValue(t), nil)
+			patch := []byte("no patch")
+			if p, ok := crdt.Diff(old, new); ok {
+				patch = p.Encoding()
+			}
+			ws = append(ws, dag.Write{Kind: dag.Patch, Key: key, Value: patch, Incarnation: drawLife(t, ds)})
+		case 7, 8:
+			w := dag.Write{Kind: dag.Replace, Key: key, Value: drawValue(t), Incarnation: drawLife(t, ds)}
+			switch rapid.IntRange(0, 3).Draw(t, "schema") {
+			case 0:
+				w.Schema = testSchema.ID()
+			case 1:
+				w.Schema = dag.SchemaIDOf(noSchema)
+			}
+			ws = append(ws, w)
 		case 1:
 			end := []byte(rapid.SampledFrom(testKeys).Draw(t, "end"))
 			if string(end) <= string(key) {
@@ -284,6 +316,32 @@ func drawWrites(t *rapid.T) dag.Transaction {
 		}
 	}
 	return ws
+}
+
+// noSchema is carried as a schema and does not decode.
+var noSchema = []byte("no schema")
+
+// drawLife draws the name of a write: mostly of one in ds, or of the same operation.
+func drawLife(t *rapid.T, ds []delivered) dag.Incarnation {
+	tx := uint32(rapid.IntRange(0, 2).Draw(t, "transaction"))
+	index := uint32(rapid.IntRange(0, 3).Draw(t, "index"))
+	switch rapid.IntRange(0, 6).Draw(t, "life") {
+	case 0:
+		return dag.Incarnation{}
+	case 1:
+		return dag.Incarnation{Kind: dag.IncarnationLocal, Tx: tx, Write: index}
+	case 2:
+		return dag.Incarnation{Kind: dag.IncarnationPast, Op: dag.ID{1}, Tx: tx, Write: index}
+	}
+	d := ds[rapid.IntRange(0, len(ds)-1).Draw(t, "operation")]
+	if len(d.ts) == 0 {
+		return dag.Incarnation{}
+	}
+	w := rapid.SampledFrom(rapid.SampledFrom(d.ts).Draw(t, "transaction")).Draw(t, "write")
+	if w.Incarnation.Kind == dag.IncarnationPast { // what that continues
+		return w.Incarnation
+	}
+	return dag.Incarnation{Kind: dag.IncarnationPast, Op: d.op.ID(), Tx: tx, Write: index}
 }
 
 // drawRequest draws a write request of a client.
@@ -322,14 +380,10 @@ func TestConvergence(t *testing.T) {
 			case 2:
 				s.seal(n)
 			case 3:
-				s.lie(n, rapid.IntRange(1, len(n.inOrder)).Draw(rt, "known"), []dag.Transaction{drawWrites(rt), drawWrites(rt), drawWrites(rt)})
+				s.lie(rt, n, 3)
 			default:
-				_, ch, err := n.view.Evaluate(drawRequest(rt), nil, testNow)
-				if err != nil {
+				if err := n.evaluate(drawRequest(rt), nil, testNow); err != nil {
 					rt.Fatal(err)
-				}
-				if ch != nil {
-					n.open = append(n.open, ch)
 				}
 			}
 		}
@@ -337,7 +391,7 @@ func TestConvergence(t *testing.T) {
 			s.seal(n)
 		}
 		want := s.reference()
-		observer := &simulated{view: New(Config{}), known: make(map[dag.ID]bool)}
+		observer := s.newNode(0)
 		var hash [32]byte
 		for i, n := range append(s.nodes, observer) {
 			s.deliver(rt, n, len(s.ops))
@@ -345,6 +399,11 @@ func TestConvergence(t *testing.T) {
 				rt.Fatalf("node %d has %d ops, want %d", i, len(n.inOrder), len(s.ops))
 			}
 			if got := contents(rt, n.view); fmt.Sprint(got) != fmt.Sprint(want) {
+				for _, k := range testKeys {
+					if got[k] != want[k] {
+						rt.Fatalf("node %d shows %q as %q, want %q\n%s", i, k, got[k], want[k], s.story(k, new(verdicts)))
+					}
+				}
 				rt.Fatalf("node %d shows %v, want %v", i, got, want)
 			}
 			if i == 0 {
@@ -374,8 +433,12 @@ func checkView(t rapid.TB, v *View) {
 		switch replicated := it.front.origin != nil; {
 		case inLive != (x != nil):
 			t.Fatalf("%q is counted although absent, or not although visible", name)
-		case replicated && it.front.birth.origin == nil, !replicated && it.hidden != nil, replicated && it.trail.tip == nil:
-			t.Fatalf("%q has a writer without a birth or a trail, or hidden puts below none", name)
+		case replicated && (it.front.birth.origin == nil || it.trail.tip == nil):
+			t.Fatalf("%q has a writer without a birth or a trail", name)
+		case !replicated && (it.schema != nil || it.patches > 0 || it.unsettled):
+			t.Fatalf("%q is absent and has something", name)
+		case !it.unsettled && v.merges.by[it] != nil:
+			t.Fatalf("%q is settled, and its writes are kept", name)
 		case !it.local && replicated != (x != nil), it.local && replicated != (it.other != nil):
 			t.Fatalf("%q has a value without a writer, or a writer without a value", name)
 		case x != nil && x.local != it.local:
@@ -425,9 +488,12 @@ func TestRemoteRevisions(t *testing.T) {
 	defer s.Close()
 	watch(t, s, &pb.WatchCreateRequest{RangeEnd: []byte{0}, PrevKv: true})
 	expect(t, s, "watch 0 rev 1 created")
+	log := &testLog{graph: mesh.Graph}
 	apply := func(op *dag.Op, ts ...dag.Transaction) (revs []int64) {
+		v.Record(log.next())
+		defer func() { log.add(testRecord{op: delivered{op: op, ts: ts}, trail: v.Trail()}) }()
 		for i, tx := range ts {
-			revs = append(revs, v.ApplyRemote(op, uint32(i), tx))
+			revs = append(revs, applied(t, v, op, uint32(i), tx, log))
 		}
 		v.Publish()
 		return revs
@@ -462,7 +528,7 @@ func TestRemoteRevisions(t *testing.T) {
 	}
 	busy[3][0].Key = []byte{0}
 	check("transactions that undo their own writes", apply(mesh.Op(0, mesh.Graph.Heads(), busy...), busy...), 4, 0, 5, 6)
-	expect(t, s, fmt.Sprintf("watch 0 rev 6 k@4(%s) a@4=1 c@4=1 a@5=2(1) c@5(1) a@6(2)", loser))
+	expect(t, s, fmt.Sprintf("watch 0 rev 6 a@4=1 k@4(%s) c@4=1 a@5=2(1) c@5(1) a@6(2)", loser))
 	if n := len(v.live.Items()); n != 0 {
 		t.Errorf("%d keys are visible, want none", n)
 	}
@@ -481,7 +547,12 @@ func TestManyRanges(t *testing.T) {
 	for i := range keys {
 		fill = append(fill, dagtest.Put(fmt.Sprintf("k%06d", i), ""))
 	}
-	v.ApplyRemote(mesh.Op(1, root, fill), 0, fill)
+	log := &testLog{graph: mesh.Graph}
+	v.Record(log.next())
+	first := mesh.Op(1, root, fill)
+	applied(t, v, first, 0, fill, log)
+	log.add(testRecord{op: delivered{op: first, ts: []dag.Transaction{fill}}, trail: v.Trail()})
+	v.Record(log.next())
 	var ts []dag.Transaction
 	for i := range dag.MaxTransactions {
 		ts = append(ts, dag.Transaction{dagtest.DeleteRange("k", "l"), dagtest.DeleteRange(fmt.Sprintf("k%06d", i), ""), dagtest.Put(fmt.Sprintf("kk%d", i), "")})
@@ -489,7 +560,7 @@ func TestManyRanges(t *testing.T) {
 	op := mesh.Op(2, root, ts...) // concurrent with all that it deletes
 	start := time.Now()
 	for i, tx := range ts {
-		v.ApplyRemote(op, uint32(i), tx)
+		applied(t, v, op, uint32(i), tx, log)
 	}
 	if d := time.Since(start); d > 5*time.Second {
 		t.Errorf("%d transactions took %v", len(ts), d)

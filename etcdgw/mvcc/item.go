@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/crdt"
 )
 
 // item is one key: its versions, newest first, and what decides which value it
@@ -18,8 +19,8 @@ type item struct {
 	newest *version
 	// front is the writer of the replicated value, shown or not; zero while there is none.
 	front write
-	// hidden are the other live puts, concurrent with front and less than it.
-	hidden []livePut
+	// schema is how the replicated value merges; nil is plain JSON.
+	schema *crdt.Schema
 	// other is the value that is not shown; nil if there is none.
 	other *aside
 	trail trail
@@ -27,6 +28,11 @@ type item struct {
 	// is its index among the keys touched.
 	stamp uint64
 	touch int32
+	// patches is how many patches made the replicated value since the log holds all of it.
+	patches uint16
+	// unsettled says that the replicated value is not what one write left that
+	// saw all others: it may be a merge, and a hidden life may be below it.
+	unsettled bool
 	// local says that the local namespace is shown, if anything is.
 	local bool
 	// kept says that the newest version, a tombstone, is no longer in history: the item
@@ -86,8 +92,6 @@ type origin struct {
 	number uint64  // the change's number, if it was made here
 	op     *dag.Op // nil while the change is not sealed
 	tx     uint32
-	// past names the operation instead of op where only its ID is known.
-	past *dag.ID
 }
 
 // write names a write.
@@ -106,10 +110,22 @@ func (w *write) is(x *write) bool {
 	return a.number == b.number && a.op == b.op && a.tx == b.tx && w.index == x.index
 }
 
-// incarnation names the write that created a key's life.
+// incarnation names the write that created a key's life. The zero value names none.
 type incarnation struct {
 	origin *origin
 	index  uint32
+}
+
+// same reports whether i and j name the same write, or none.
+func (i incarnation) same(j incarnation) bool {
+	a, b := i.origin, j.origin
+	switch {
+	case a == b:
+		return i.index == j.index
+	case a == nil || b == nil || i.index != j.index:
+		return false
+	}
+	return a.op != nil && a.op == b.op && a.tx == b.tx || a.number != 0 && a.number == b.number
 }
 
 // entry is an item in an ordered tree.

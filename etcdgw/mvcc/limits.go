@@ -11,8 +11,30 @@ const (
 	maxWrites           = 65_536
 	maxTransactionBytes = 4<<20 - 16<<10
 	// writeOverhead is the most that a write's encoding adds to its key, end and
-	// value, in bytes: tuple, kind, lengths and an incarnation with its link.
-	writeOverhead = 80
+	// value, in bytes: tuple, kind, lengths, an incarnation with its link and a schema's ID.
+	writeOverhead = 120
+	// schemaOverhead is the most that a schema adds to an operation besides its bytes.
+	schemaOverhead = 8
+
+	// wholeEvery is after how many patches of a key the log holds its whole value
+	// again, and wholeBytes how many bytes of the value each of them must stand
+	// for: a value of 2 KB costs the log 32 bytes more for each patch, a larger one at most wholeBytes.
+	wholeEvery = 64
+	wholeBytes = 1 << 10
+	// maxWholes bounds the whole values beside one received operation, in bytes.
+	maxWholes = 1 << 20
+	// maxDiffBytes is the size of a value above which a put of a client is not
+	// compared with the value before: that takes some 50 µs per 2 KB.
+	maxDiffBytes = 256 << 10
+	// smallPatch is how long a patch may be, in bytes, though it is longer than the value it makes.
+	smallPatch = 256
+	// keptTreeBytes bounds the values whose trees are kept, in bytes: the trees
+	// take about ten times that.
+	keptTreeBytes = 4 << 20
+	// keptMerges and keptMergeBytes bound the keys whose concurrent writes are kept
+	// in memory, and the bytes of these writes.
+	keptMerges     = 64
+	keptMergeBytes = 8 << 20
 
 	// versionOverhead and leaseOverhead are what a version of a key counts for in
 	// the quota besides its key and value, and a lease, in bytes: about what they

@@ -1,6 +1,7 @@
 package mvcc
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -28,6 +29,13 @@ func (v *View) Replay(ch *Change) error {
 			return fmt.Errorf("%w: lease %x granted twice", ErrReplay, uint64(ch.Grant.ID))
 		}
 		v.leases.grant(ch.Grant, time.Time{})
+	}
+	for _, b := range ch.Schemas {
+		id := dag.SchemaIDOf(b)
+		v.schemas.learn(id, b)
+	}
+	if len(ch.Schemas) > 0 {
+		e.record().Schemas = ch.Schemas
 	}
 	for i := range ch.Writes {
 		if err := v.replayWrite(&e, &ch.Writes[i]); err != nil {
@@ -70,13 +78,15 @@ func (v *View) replayWrite(e *execution, w *Write) error {
 		if w.Lease != 0 && !v.leases.granted(w.Lease) {
 			return fmt.Errorf("lease %x does not exist", uint64(w.Lease))
 		}
-		e.put(w.Key, w.Value, w.Lease)
-	case dag.DeleteObserved:
+		e.write(w.Key, w.Lease, dag.Write{Kind: dag.Replace, Value: w.Value, Schema: w.Schema}, state{value: w.Value, schema: v.schema(w.Schema)})
+	case dag.Patch:
+		return v.replayPatch(e, w)
+	case dag.DeleteObserved, dag.DeleteFinal:
 		it := v.keys[string(w.Key)]
 		if it == nil || it.visible() == nil {
 			return fmt.Errorf("delete of %q, which is absent", w.Key)
 		}
-		e.delete(it)
+		e.end(it, w.Kind)
 	case dag.DeleteRange:
 		items := ofNamespace(v.visibleSpan(span{text(w.Key), text(w.End), len(w.End) == 0}), w.Local)
 		if len(items) == 0 {
@@ -85,6 +95,34 @@ func (v *View) replayWrite(e *execution, w *Write) error {
 		e.deleteSpan(w.Key, w.End, items, w.Local)
 	default:
 		return fmt.Errorf("kind of write %d", w.Kind)
+	}
+	return nil
+}
+
+// replayPatch applies a patch of this node. That it leaves the value that it
+// left before is checked by a checksum.
+func (v *View) replayPatch(e *execution, w *Write) error {
+	if w.Lease != 0 && !v.leases.granted(w.Lease) {
+		return fmt.Errorf("lease %x does not exist", uint64(w.Lease))
+	}
+	it := v.keys[string(w.Key)]
+	if it == nil || it.front.origin == nil || v.namespace(it) {
+		return fmt.Errorf("patch of %q, which is absent", w.Key)
+	}
+	s := it.state()
+	tree, ok := v.trees.patch(it, &s, w.Value)
+	if !ok {
+		return fmt.Errorf("the patch of %q does not apply", w.Key)
+	}
+	s.take(tree)
+	s.patched()
+	if checksum(s.value) != w.sum {
+		return fmt.Errorf("the patch of %q makes another value", w.Key)
+	}
+	e.write(w.Key, w.Lease, dag.Write{Kind: dag.Patch, Value: w.Value}, s)
+	got := &e.change.Writes[len(e.change.Writes)-1]
+	if (got.whole == nil) != (w.whole == nil) || w.whole != nil && (w.whole.schema != got.whole.schema || !bytes.Equal(w.whole.value, s.value)) {
+		return fmt.Errorf("another whole value of %q", w.Key)
 	}
 	return nil
 }

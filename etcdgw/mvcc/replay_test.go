@@ -15,56 +15,6 @@ import (
 	"github.com/causeway-sync/causeway/dag"
 )
 
-// logged is a record of a log such as package commit keeps.
-type logged struct {
-	change []byte    // of a local change
-	op     delivered // of an op of another node, or an own one
-	first  uint64    // of an own op, with count changes
-	count  int
-	window int64 // opened
-}
-
-// replayLog builds a view from a log, and checks that own ops are made the same again.
-func replayLog(t *rapid.T, log []logged) *View {
-	v := New(Config{})
-	var open []*Change
-	for _, l := range log {
-		switch {
-		case l.change != nil:
-			ch, err := DecodeChange(l.change)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := ch.Append(nil); !bytes.Equal(got, l.change) {
-				t.Fatalf("change %x is encoded as %x", l.change, got)
-			}
-			if err := v.Replay(ch); err != nil {
-				t.Fatal(err)
-			}
-			if ch.Number != 0 {
-				open = append(open, ch)
-			}
-		case l.window != 0:
-			enterWindow(v, l.window)
-		case l.count > 0:
-			for i, ch := range open[:l.count] {
-				got, want := v.Transaction(ch, l.first), l.op.ts[i]
-				if !bytes.Equal(got.Append(nil), want.Append(nil)) {
-					t.Fatalf("change %d is transaction %v, want %v", ch.Number, got, want)
-				}
-			}
-			open = open[l.count:]
-			v.Sealed(l.first, l.count, l.op.op)
-		default:
-			for i, ts := range l.op.ts {
-				v.ApplyRemote(l.op.op, uint32(i), ts)
-			}
-		}
-	}
-	v.Publish()
-	return v
-}
-
 // everything renders all that clients can see of v.
 func everything(t rapid.TB, v *View) []string {
 	var all []string
@@ -119,46 +69,30 @@ func TestReplay(t *testing.T) {
 		s := newSimulation(t, 2)
 		n, other := s.nodes[0], s.nodes[1]
 		m := newModel() // draws requests
-		var log []logged
-		seal := func() {
-			if len(n.open) > 0 {
-				first, count := n.open[0].Number, len(n.open)
-				s.seal(n)
-				log = append(log, logged{op: n.inOrder[len(n.inOrder)-1], first: first, count: count})
-			}
-		}
-		deliver := func() {
-			seal()
-			had := len(n.inOrder)
-			s.deliver(rt, n, 3)
-			for _, d := range n.inOrder[had:] {
-				log = append(log, logged{op: d})
-			}
-		}
 		epoch := int64(0)
 		for range rapid.IntRange(1, 50).Draw(rt, "steps") {
 			m.rev = countInWindow(n.view)
 			switch rapid.IntRange(0, 19).Draw(rt, "step") {
 			case 0, 1:
-				seal()
+				s.seal(n)
 			case 2, 3:
-				deliver()
+				s.seal(n)
+				s.deliver(rt, n, 3)
 			case 4, 5, 6:
-				if _, ch, err := other.view.Evaluate(drawRequest(rt), nil, testNow); err != nil {
+				if err := other.evaluate(drawRequest(rt), nil, testNow); err != nil {
 					rt.Fatal(err)
-				} else if ch != nil {
-					other.open = append(other.open, ch)
 				}
 			case 7:
 				s.seal(other)
 				s.deliver(rt, other, 3)
 			case 8:
-				s.lie(n, rapid.IntRange(1, len(n.inOrder)).Draw(rt, "known"), []dag.Transaction{drawWrites(rt), drawWrites(rt)})
+				s.lie(rt, n, 2)
 			case 9:
-				deliver()
+				s.seal(n)
+				s.deliver(rt, n, 3)
 				epoch++
 				enterWindow(n.view, epoch<<windowBits)
-				log = append(log, logged{window: epoch << windowBits})
+				n.log.add(testRecord{window: epoch << windowBits})
 			default:
 				var req proto.Message
 				switch rapid.IntRange(0, 9).Draw(rt, "request") {
@@ -178,15 +112,8 @@ func TestReplay(t *testing.T) {
 					req = m.drawPut(rt)
 				}
 				before := n.view.Head()
-				_, ch, err := n.view.Evaluate(req, nil, testNow.Add(time.Minute))
-				if err != nil && (ch != nil || n.view.Head() != before) {
+				if err := n.evaluate(req, nil, testNow.Add(time.Minute)); err != nil && n.view.Head() != before {
 					rt.Fatalf("Evaluate(%v) = %v and changed something", req, err)
-				}
-				if ch != nil {
-					log = append(log, logged{change: ch.Append(nil)})
-					if ch.Number != 0 {
-						n.open = append(n.open, ch)
-					}
 				}
 				if rapid.Bool().Draw(rt, "publish") {
 					n.view.Publish()
@@ -194,7 +121,7 @@ func TestReplay(t *testing.T) {
 			}
 		}
 		n.view.Publish()
-		again := replayLog(rt, log)
+		again := n.log.replay(rt)
 		if again.Head() != n.view.Head() {
 			rt.Fatalf("replayed to revision %d, want %d", again.Head(), n.view.Head())
 		}
@@ -204,11 +131,11 @@ func TestReplay(t *testing.T) {
 		checkView(rt, n.view)
 		checkView(rt, again)
 		// What is open in the one can be sealed by the other.
-		for _, l := range log {
-			if l.change == nil {
+		for _, l := range n.log.records {
+			if l.changes == nil {
 				continue
 			}
-			if ch, _ := DecodeChange(l.change); len(n.open) > 0 && ch.Number >= n.open[0].Number {
+			if ch, _ := DecodeChange(l.changes[0]); len(n.open) > 0 && ch.Number >= n.open[0].Number {
 				first := n.open[0].Number
 				a, b := n.view.Transaction(ch, first), again.Transaction(ch, first)
 				if !bytes.Equal(a.Append(nil), b.Append(nil)) {

@@ -19,7 +19,7 @@ func (v *View) Transaction(ch *Change, first uint64) dag.Transaction {
 		if w.Local {
 			continue
 		}
-		out := dag.Write{Kind: w.Kind, Key: w.Key, End: w.End, Value: w.Value, Leased: w.Lease != 0}
+		out := dag.Write{Kind: w.Kind, Key: w.Key, End: w.End, Value: w.Value, Schema: w.Schema, Leased: w.Lease != 0}
 		if w.Kind != dag.DeleteRange {
 			out.Incarnation = v.incarnation(w.Birth, ch.Number, uint32(len(t)), first)
 		}
@@ -76,20 +76,4 @@ func (v *View) sealed(number uint64) (first uint64, o *origin) {
 	}
 	s := v.seals[i]
 	return s.first, &origin{number: number, op: s.op, tx: uint32(number - s.first)}
-}
-
-// birth returns what b names, of write index of the change o.
-func (v *View) birth(o *origin, index uint32, b Birth) incarnation {
-	switch {
-	case b.Operation != nil:
-		return incarnation{&origin{past: b.Operation, tx: b.Tx}, b.Index}
-	case b.Number == 0 || b.Number == o.number:
-		if b.Number == 0 {
-			b.Index = index
-		}
-		return incarnation{o, b.Index}
-	default:
-		_, of := v.sealed(b.Number)
-		return incarnation{of, b.Index}
-	}
 }

@@ -1,6 +1,7 @@
 package mvcc
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 
@@ -54,12 +55,20 @@ func FuzzTrail(f *testing.F) {
 	f.Add([]byte{1, 2, 0x80, 1}, uint8(3))
 	f.Add([]byte{}, uint8(0))
 	f.Add(binary.AppendUvarint(nil, 1<<64-1), uint8(1))
+	f.Add((&link{prev: 9, past: true, whole: &whole{dag.SchemaID{1}, []byte("value")}}).append(nil), uint8(1))
 	f.Fuzz(func(t *testing.T, b []byte, writes uint8) {
 		tx := dag.Transaction{dagtest.DeleteRange("a", "")}
 		for range writes {
 			tx = append(tx, dagtest.Put("k", ""))
 		}
 		links, err := decodeTrail(b, []dag.Transaction{tx})
+		var again []byte
+		for i := range links {
+			again = links[i].append(again)
+		}
+		if err == nil && !bytes.Equal(again, b) {
+			t.Errorf("decodeTrail(%x) comes back as %x", b, again)
+		}
 		if err == nil && len(links) != int(writes) || err != nil && links != nil {
 			t.Errorf("decodeTrail(%x) has %d links of %d writes, %v", b, len(links), writes, err)
 		}

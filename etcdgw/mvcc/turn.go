@@ -9,13 +9,15 @@ import (
 	"github.com/causeway-sync/causeway/identity"
 )
 
-// History is the admission log, as far as [View.Turn] asks for it: records that
+// History is the admission log, as far as a view asks for it: records that
 // were applied before, appended to the log or about to be.
 type History interface {
 	// Transactions returns the transactions of op.
 	Transactions(op *dag.Op) ([]dag.Transaction, error)
 	// Writes returns the writes that record at of the log holds.
 	Writes(at dag.Index) (Writes, error)
+	// Operation returns an operation of the graph, nil if there is none of that ID.
+	Operation(id dag.ID) *dag.Op
 }
 
 // Writes are the writes of one record of the log: the changes of this node that it
@@ -47,13 +49,11 @@ func (v *View) turn(after judge, spans []span, changed []*dag.Op, h History) err
 		panic(fmt.Sprintf("mvcc: another roster over %d unsealed changes", len(v.unsealed)))
 	}
 	t := turn{
-		v: v, history: h,
-		before:  verdicts{judge: v.verdicts.judge},
-		walks:   make(map[string]*walk),
-		waiting: make(map[dag.Index]map[string]*walk),
-		voided:  make(map[txName]bool),
+		reader: newReader(v, h),
+		before: verdicts{judge: v.verdicts.judge},
+		voided: make(map[txName]bool),
 	}
-	v.verdicts, v.sweep = verdicts{judge: after}, sweep{}
+	v.verdicts, v.sweep, v.applying = verdicts{judge: after}, sweep{}, applying{}
 	for _, op := range changed {
 		if err := t.compare(op); err != nil {
 			return err
@@ -77,12 +77,8 @@ func (v *View) turn(after judge, spans []span, changed []*dag.Op, h History) err
 
 // turn is a change of the roster in progress.
 type turn struct {
-	v       *View
-	history History
-	before  verdicts
-	walks   map[string]*walk // by key; nil for one that is only switched
-	waiting map[dag.Index]map[string]*walk
-	records indexes // that are waited for
+	reader // walks has nil for a key that is only switched
+	before verdicts
 	// voided says of the transactions with range deletes that are judged otherwise
 	// how, and spans has what they delete.
 	voided map[txName]bool
@@ -93,6 +89,19 @@ type turn struct {
 type txName struct {
 	op *dag.Op
 	tx uint32
+}
+
+// begin begins a walk for a key that believes nothing but what was written: what the
+// log and memory hold of its values is of other verdicts.
+func (t *turn) begin(name string, from *trail) {
+	if from == nil {
+		return
+	}
+	from.turned = t.v.record
+	if d, dead := t.v.dead.Get(deadKey{name: name}); dead {
+		t.v.dead.Set(deadKey{d.name, *from})
+	}
+	t.reader.begin(name, from)
 }
 
 // compare finds the keys for which the verdicts on op's writes differ.
@@ -142,13 +151,17 @@ func (t *turn) eachIn(s span, fn func(name string, trail *trail)) {
 		}
 		return true
 	})
+	var dead []deadKey
 	t.v.dead.Ascend(deadKey{name: s.key}, func(d deadKey) bool {
 		if !s.below(d.name) {
 			return false
 		}
-		fn(d.name, &d.trail)
+		dead = append(dead, d)
 		return true
 	})
+	for i := range dead {
+		fn(dead[i].name, &dead[i].trail)
+	}
 }
 
 // switched finds the keys of s that must show the other namespace.
@@ -168,23 +181,42 @@ func (t *turn) switched(s span) {
 // settle makes the keys show what they must now, in their order.
 func (t *turn) settle() {
 	names := slices.Sorted(maps.Keys(t.walks))
+	states := make([]state, min(len(names), chunkKeys))
 	for len(names) > 0 {
 		n := min(len(names), chunkKeys)
+		for i, name := range names[:n] {
+			states[i] = t.state(name)
+		}
 		t.v.mu.Lock()
-		for _, name := range names[:n] {
-			t.settleKey(name, t.walks[name])
+		for i, name := range names[:n] {
+			t.settleKey(name, &states[i])
 		}
 		t.v.mu.Unlock()
 		names = names[n:]
 	}
 }
 
-// settleKey settles one key. Called with mu held.
-func (t *turn) settleKey(name string, w *walk) {
+// state returns what the writes of a key make by the verdicts of now.
+func (t *turn) state(name string) state {
+	w := t.walks[name]
+	if w == nil {
+		return state{}
+	}
+	s := merge(t.finish(name, w), w.based).state()
+	if it := t.v.keys[name]; it != nil {
+		if t.v.merges.drop(it); s.writer.origin != nil {
+			s.patches = it.patches
+		}
+	}
+	return s
+}
+
+// settleKey settles one key; s is its replicated state if that was computed. Called with mu held.
+func (t *turn) settleKey(name string, s *state) {
 	v := t.v
 	it := v.keys[name]
 	if it == nil {
-		if len(w.puts) == 0 {
+		if s.writer.origin == nil {
 			return
 		}
 		it = v.intern([]byte(name))
@@ -195,8 +227,13 @@ func (t *turn) settleKey(name string, w *walk) {
 	if !it.local {
 		changed = v.show(it, local, rev)
 	}
-	if w != nil {
-		changed = v.replicate(it, greatestFirst(w.puts), rev) || changed
+	if t.walks[name] != nil {
+		if v.isReplaced(it, s) {
+			v.setAbsent(it, rev)
+			v.head = rev
+			rev = v.next()
+		}
+		changed = v.replicate(it, s, rev) || changed
 	}
 	if !local {
 		changed = v.show(it, local, rev) || changed

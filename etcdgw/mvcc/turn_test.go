@@ -24,7 +24,8 @@ type turned struct {
 }
 
 func newTurned(t *testing.T) *turned {
-	return &turned{View: New(Config{}), t: t, mesh: dagtest.New(t, 4)}
+	mesh := dagtest.New(t, 4)
+	return &turned{View: New(Config{Schema: mesh.Graph.Schema}), t: t, mesh: mesh, log: testLog{graph: mesh.Graph}}
 }
 
 // do evaluates requests of clients, in a record each.
@@ -67,9 +68,9 @@ func (v *turned) receive(author int, parents []*dag.Op, ts ...dag.Transaction) *
 	op := v.mesh.Op(author, parents, ts...)
 	v.Record(v.log.next())
 	for i, t := range ts {
-		v.ApplyRemote(op, uint32(i), t)
+		applied(v.t, v.View, op, uint32(i), t, &v.log)
 	}
-	v.log.add(testRecord{op: delivered{op, ts}, trail: append([]byte(nil), v.Trail()...)})
+	v.log.add(testRecord{op: delivered{op: op, ts: ts}, trail: append([]byte(nil), v.Trail()...)})
 	return op
 }
 
@@ -110,6 +111,7 @@ func (v *turned) only(local string, void ...*dag.Op) {
 	if err := v.turn(s, []span{{open: true}}, all, &v.log); err != nil {
 		v.t.Fatal(err)
 	}
+	v.log.add(testRecord{turn: s, spans: []span{{open: true}}, changed: all})
 	v.Publish()
 	checkView(v.t, v.View)
 }
@@ -263,6 +265,29 @@ type fixed struct {
 // Transactions implements History.
 func (f fixed) Transactions(*dag.Op) ([]dag.Transaction, error) { return f.ts, nil }
 
+// flatLog is a log whose memory does not grow: of changes one by one, and few operations.
+type flatLog struct {
+	testLog
+	graph *dag.Graph
+	b     []byte
+	ends  []int
+	ops   map[dag.Index]testRecord
+}
+
+func (l *flatLog) next() dag.Index { return dag.Index(len(l.ends)) }
+
+// Operation implements History.
+func (l *flatLog) Operation(id dag.ID) *dag.Op { return graphOnly{l.graph}.Operation(id) }
+
+// Writes implements History.
+func (l *flatLog) Writes(at dag.Index) (Writes, error) {
+	if r, ok := l.ops[at]; ok {
+		return Writes{Operation: r.op.op, Transactions: r.op.ts, Trail: r.trail}, nil
+	}
+	ch, err := DecodeChange(l.b[l.ends[at-1]:l.ends[at]])
+	return Writes{Changes: []*Change{ch}}, err
+}
+
 var trailWrites = flag.Int("writes", 200_000, "how many writes TestTrailMemory makes")
 
 // TestTrailMemory: however often a key is written, it takes no more memory.
@@ -271,6 +296,7 @@ func TestTrailMemory(t *testing.T) {
 	v := New(Config{})
 	const keys, perOp = 64, 4096
 	rounds := *trailWrites
+	log := &flatLog{graph: mesh.Graph, b: make([]byte, 0, rounds*64), ends: make([]int, 1, rounds+1), ops: make(map[dag.Index]testRecord)}
 	first, count := uint64(1), 0
 	parents := mesh.Graph.Heads()
 	heap := func() uint64 {
@@ -290,14 +316,20 @@ func TestTrailMemory(t *testing.T) {
 		tx := dag.Transaction{dagtest.Put("k1", "theirs")}
 		theirs := mesh.Op(1, parents, tx)
 		parents = []*dag.Op{theirs}
-		v.ApplyRemote(theirs, 0, tx)
+		v.Record(log.next())
+		applied(t, v, theirs, 0, tx, log)
+		log.ops[log.next()] = testRecord{op: delivered{op: theirs, ts: []dag.Transaction{tx}}, trail: v.Trail()}
+		log.ends = append(log.ends, len(log.b))
 	}
 	var before uint64
 	for i := range rounds {
-		v.Record(dag.Index(i + 1))
-		if _, _, err := v.Evaluate(put(fmt.Sprint("k", i%keys), "value"), nil, testNow); err != nil {
+		v.Record(log.next())
+		_, ch, err := v.Evaluate(put(fmt.Sprint("k", i%keys), "value"), nil, testNow)
+		if err != nil {
 			t.Fatal(err)
 		}
+		log.b = ch.Append(log.b)
+		log.ends = append(log.ends, len(log.b))
 		if count++; count == perOp {
 			settle()
 		}

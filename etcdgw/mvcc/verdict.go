@@ -15,6 +15,9 @@ type judge interface {
 	judgementOf(op *dag.Op) judgement
 	// local reports whether the policy of now says that key is local.
 	local(key []byte) bool
+	// merges reports whether the policy of now says that what this node puts at
+	// key merges with what others put.
+	merges(key []byte) bool
 }
 
 // judgement is what a roster says of one operation: a [dag.Judgement].
@@ -58,17 +61,34 @@ func (j *verdicts) passes(op *dag.Op, key []byte) bool {
 // isLocal reports whether key is this node's own by the policy of now.
 func (j *verdicts) isLocal(key []byte) bool { return j.judge != nil && j.judge.local(key) }
 
+// merges reports whether what this node puts at key merges with what others put.
+func (j *verdicts) merges(key []byte) bool { return j.judge == nil || j.judge.merges(key) }
+
 // byRoster is a roster as a judge.
 type byRoster struct {
 	roster *identity.Roster
 	rules  []identity.PolicyRule // of now, in order of precedence
 	locals bool                  // whether one of them is local
+	whole  bool                  // whether one of them has values that are never merged
 }
 
 func judgeBy(r *identity.Roster) *byRoster {
 	b := &byRoster{roster: r, rules: r.Policy()}
 	b.locals = slices.ContainsFunc(b.rules, isLocalRule)
+	b.whole = slices.ContainsFunc(b.rules, isWholeRule)
 	return b
+}
+
+func isWholeRule(r identity.PolicyRule) bool { return r.Mode == identity.ModeLWW }
+
+// merges implements judge. What its owner alone may write, too, its nodes may
+// write concurrently.
+func (b *byRoster) merges(key []byte) bool {
+	if !b.whole {
+		return true
+	}
+	rule, ok := b.roster.PolicyOf(key)
+	return !ok || !isWholeRule(rule)
 }
 
 func isLocalRule(r identity.PolicyRule) bool { return r.Mode == identity.ModeLocal }

@@ -29,6 +29,7 @@ type schedule struct {
 
 func (s *schedule) judgementOf(op *dag.Op) judgement { return &scheduled{s, op} }
 func (s *schedule) local(key []byte) bool            { return s.isMine[string(key)] }
+func (s *schedule) merges(key []byte) bool           { return true }
 
 type scheduled struct {
 	*schedule
@@ -69,7 +70,17 @@ type testRecord struct {
 }
 
 // testLog is a log, and the history of a view.
-type testLog struct{ records []testRecord }
+type testLog struct {
+	records []testRecord
+	graph   *dag.Graph
+	values  Values
+}
+
+// Operation implements History.
+func (l *testLog) Operation(id dag.ID) *dag.Op {
+	op, _ := l.graph.Get(id)
+	return op
+}
 
 func (l *testLog) next() dag.Index  { return dag.Index(len(l.records) + 1) }
 func (l *testLog) add(r testRecord) { l.records = append(l.records, r) }
@@ -106,7 +117,8 @@ func (l *testLog) Writes(at dag.Index) (Writes, error) {
 
 // replay builds a view from the log.
 func (l *testLog) replay(t rapid.TB) *View {
-	v := New(Config{})
+	v := New(Config{Schema: l.graph.Schema, Values: l.values})
+	var open []*Change
 	for i, r := range l.records {
 		v.Record(dag.Index(i + 1))
 		switch {
@@ -122,18 +134,28 @@ func (l *testLog) replay(t rapid.TB) *View {
 				if err := v.Replay(ch); err != nil {
 					t.Fatal(err)
 				}
+				if ch.Number > 0 {
+					open = append(open, ch)
+				}
 			}
 		case r.turn != nil:
 			if err := v.turn(r.turn, r.spans, r.changed, l); err != nil {
 				t.Fatal(err)
 			}
 		case r.count > 0:
+			for i, ch := range open[:r.count] {
+				got, want := v.Transaction(ch, r.first), r.op.ts[i]
+				if !bytes.Equal(got.Append(nil), want.Append(nil)) {
+					t.Fatalf("change %d is transaction %v, want %v", ch.Number, got, want)
+				}
+			}
+			open = open[r.count:]
 			v.Sealed(r.first, r.count, r.op.op)
 		case r.window != 0:
 			enterWindow(v, r.window)
 		default:
 			for tx, ts := range r.op.ts {
-				v.ApplyRemote(r.op.op, uint32(tx), ts)
+				applied(t, v, r.op.op, uint32(tx), ts, l)
 			}
 			if got := v.Trail(); !bytes.Equal(got, r.trail) {
 				t.Fatalf("record %d: trail %x when replayed, was %x", i+1, got, r.trail)
@@ -351,7 +373,7 @@ func TestConvergenceOfVerdicts(t *testing.T) {
 		founding := s.nodes[0].inOrder[0]
 		var sites []*site
 		for i := range s.nodes {
-			n := &simulated{author: i, view: New(Config{}), known: make(map[dag.ID]bool), log: new(testLog)}
+			n := s.newNode(i)
 			s.nodes[i] = n
 			x := &site{simulated: n, schedule: latest, mine: make(map[string]string), stream: n.view.NewWatchStream(), seen: make(map[string]string)}
 			defer x.stream.Close()
@@ -372,7 +394,7 @@ func TestConvergenceOfVerdicts(t *testing.T) {
 			case 2:
 				s.seal(n.simulated)
 			case 3:
-				s.lie(n.simulated, rapid.IntRange(1, len(n.inOrder)).Draw(rt, "known"), []dag.Transaction{drawWrites(rt), drawWrites(rt), drawWrites(rt)})
+				s.lie(rt, n.simulated, 3)
 			case 4:
 				latest = drawSchedule(rt, s, sites, latest)
 				fallthrough

@@ -18,6 +18,11 @@ type Config struct {
 	// Quota bounds what clients may store, in bytes as Stats.Stored counts them.
 	// 0 is no bound. Other nodes' operations are never refused.
 	Quota int64
+	// Schema returns the bytes of a merge schema that an operation carries, as
+	// [dag.Graph.Schema] does. nil: there are none.
+	Schema func(id dag.SchemaID) ([]byte, bool)
+	// Values says what clients' values are. nil: they are plain JSON, or opaque.
+	Values Values
 }
 
 // View is the materialised view. See the package documentation for who may
@@ -75,7 +80,13 @@ type View struct {
 	verdicts      verdicts
 	room          Room
 	record        dag.Index // that the writes which follow are in
-	received      []byte    // the trail of what ApplyRemote applied in record
+	received      []link    // the trail of what ApplyRemote applied in record
+	wholes        int       // bytes of the whole values in received
+	applying      applying
+	trees         trees
+	merges        merges
+	values        Values
+	schemas       schemas
 	dead          *btree.BTreeG[deadKey]
 	ranges        []rangeDeletes // in the order of the log
 }
@@ -92,6 +103,8 @@ func New(cfg Config) *View {
 		alarms:    make(map[Alarm]struct{}),
 		dead:      newDeadKeys(),
 		room:      NoBound,
+		values:    cfg.Values,
+		schemas:   schemas{carried: cfg.Schema},
 		head:      base,
 		published: base,
 	}
@@ -202,7 +215,7 @@ func (v *View) setValue(it *item, rev int64, value []byte, lease int64) {
 // node. Called with mu held.
 func (v *View) remove(it *item, rev int64) {
 	if !it.local {
-		it.front, it.hidden = write{}, nil
+		it.front, it.schema, it.unsettled, it.patches = write{}, nil, false, 0
 	}
 	v.setAbsent(it, rev)
 }

@@ -2,29 +2,55 @@ package mvcc
 
 import (
 	"bytes"
+	"cmp"
 	"container/heap"
 	"fmt"
+	"slices"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/crdt"
 )
 
-// walk computes the live puts of one key anew: back along its trail, as far as
-// a write may live that was not seen yet.
+// walk finds the writes of one key that decide its value: back along its trail
+// to the last cut (docs/view.md, "Concurrent writes").
 type walk struct {
-	puts []livePut
-	// counting are the writes found that count, and that no other of them has in its past.
-	counting []*origin
-	done     bool
+	events []event // those that count, newest first; range deletes only where their transaction writes the key, too
+	// ends are the single writes found that have no other of them in their past.
+	ends   []*origin
+	turned dag.Index // see trail
+	oldest dag.Index // the last record read
+	based  bool      // the last event is a cut
+	done   bool
+	// written says that a single write was found, be it void or unreadable.
+	written bool
+	least   int // how many events are wanted before a cut ends the walk
+	// read are the transactions with range deletes of the key that events has.
+	read map[txName]bool
+}
+
+// reader reads the log for walks, from its end backwards, each record once.
+type reader struct {
+	v       *View
+	history History
+	walks   map[string]*walk // by key
+	waiting map[dag.Index]map[string]*walk
+	records indexes // that are waited for
+	// current is the operation being applied, whose record is not in the log yet.
+	current *applying
+}
+
+func newReader(v *View, h History) reader {
+	return reader{v: v, history: h, walks: make(map[string]*walk), waiting: make(map[dag.Index]map[string]*walk)}
 }
 
 // begin begins a walk for a key, unless there is one.
-func (t *turn) begin(name string, from *trail) {
-	if _, ok := t.walks[name]; ok || from == nil || from.tip == nil {
+func (r *reader) begin(name string, from *trail) {
+	if _, ok := r.walks[name]; ok || from == nil || from.tip == nil {
 		return
 	}
-	w := new(walk)
-	t.walks[name] = w
-	t.wait(name, w, from.at)
+	w := &walk{turned: from.turned}
+	r.walks[name] = w
+	r.wait(name, w, from.at)
 }
 
 // trailOf returns the trail of a key, nil if it was never written.
@@ -39,33 +65,30 @@ func (v *View) trailOf(name string) *trail {
 }
 
 // wait lets a walk go on when record at is read.
-func (t *turn) wait(name string, w *walk, at dag.Index) {
-	waiting := t.waiting[at]
+func (r *reader) wait(name string, w *walk, at dag.Index) {
+	waiting := r.waiting[at]
 	if waiting == nil {
 		waiting = make(map[string]*walk)
-		t.waiting[at] = waiting
-		heap.Push(&t.records, at)
+		r.waiting[at] = waiting
+		heap.Push(&r.records, at)
 	}
 	waiting[name] = w
 }
 
 // walkAll takes all walks to their ends, from the end of the log backwards, so
 // that each record is read once.
-func (t *turn) walkAll() error {
-	for len(t.records) > 0 {
-		at := heap.Pop(&t.records).(dag.Index)
-		waiting := t.waiting[at]
-		delete(t.waiting, at)
-		ws, err := t.history.Writes(at)
-		if err != nil {
+func (r *reader) walkAll() error {
+	for len(r.records) > 0 {
+		at := heap.Pop(&r.records).(dag.Index)
+		waiting := r.waiting[at]
+		delete(r.waiting, at)
+		reading := reading{reader: r, at: at, waiting: waiting, prev: make(map[string]dag.Index, len(waiting))}
+		if err := reading.read(); err != nil {
 			return err
 		}
-		r := reading{turn: t, at: at, waiting: waiting, prev: make(map[string]dag.Index, len(waiting))}
-		if err := r.read(&ws); err != nil {
-			return fmt.Errorf("%w: record %d: %w", ErrReplay, at, err)
-		}
 		for name, w := range waiting {
-			prev, ok := r.prev[name]
+			prev, ok := reading.prev[name]
+			w.oldest = at
 			switch {
 			case !ok:
 				return fmt.Errorf("%w: record %d has no write of %q", ErrReplay, at, name)
@@ -73,7 +96,7 @@ func (t *turn) walkAll() error {
 			case prev >= at:
 				return fmt.Errorf("%w: record %d: the write of %q before it is in record %d", ErrReplay, at, name, prev)
 			default:
-				t.wait(name, w, prev)
+				r.wait(name, w, prev)
 			}
 		}
 	}
@@ -82,28 +105,28 @@ func (t *turn) walkAll() error {
 
 // reading is a record being read, for the walks that wait for it.
 type reading struct {
-	*turn
+	*reader
 	at      dag.Index
 	waiting map[string]*walk
 	prev    map[string]dag.Index // where the keys found were written before
 }
 
 // read shows the walks all writes of the record, the last one first.
-func (r *reading) read(ws *Writes) error {
+func (r *reading) read() error {
+	if c := r.current; c != nil && r.at == r.v.record {
+		r.operation(c.op, c.ts, r.v.received[c.links:])
+		return nil
+	}
+	ws, err := r.history.Writes(r.at)
+	if err != nil {
+		return err
+	}
 	if ws.Operation != nil {
 		links, err := decodeTrail(ws.Trail, ws.Transactions)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: record %d: %w", ErrReplay, r.at, err)
 		}
-		for i := len(ws.Transactions) - 1; i >= 0; i-- {
-			t := ws.Transactions[i]
-			o := &origin{op: ws.Operation, tx: uint32(i)}
-			mine := links[len(links)-singles(t):]
-			links = links[:len(links)-len(mine)]
-			r.transaction(o, t, mine, func(index uint32, w *dag.Write) incarnation {
-				return (&remote{r.v, o}).incarnation(index, &w.Incarnation, incarnation{})
-			})
-		}
+		r.operation(ws.Operation, ws.Transactions, links)
 		return nil
 	}
 	for i := len(ws.Changes) - 1; i >= 0; i-- {
@@ -113,93 +136,168 @@ func (r *reading) read(ws *Writes) error {
 		}
 		first, o := r.v.sealed(ch.Number)
 		if o == nil {
-			return fmt.Errorf("change %d is not sealed", ch.Number)
+			return fmt.Errorf("%w: record %d: change %d is not sealed", ErrReplay, r.at, ch.Number)
 		}
 		var links []link
-		var births []Birth
 		for j := range ch.Writes {
-			if w := &ch.Writes[j]; !w.Local {
-				births = append(births, w.Birth)
-				if w.Kind != dag.DeleteRange {
-					links = append(links, link{w.Prev, true})
-				}
+			if w := &ch.Writes[j]; !w.Local && w.Kind != dag.DeleteRange {
+				links = append(links, link{w.Prev, true, w.whole})
 			}
 		}
-		r.transaction(o, r.v.Transaction(ch, first), links, func(index uint32, w *dag.Write) incarnation {
-			return r.v.birth(o, index, births[index])
-		})
+		r.transaction(o, r.v.Transaction(ch, first), links)
 	}
 	return nil
 }
 
+// operation shows the walks the writes of a received operation.
+func (r *reading) operation(op *dag.Op, ts []dag.Transaction, links []link) {
+	for i := len(ts) - 1; i >= 0; i-- {
+		mine := links[len(links)-singles(ts[i]):]
+		links = links[:len(links)-len(mine)]
+		r.transaction(&origin{op: op, tx: uint32(i)}, ts[i], mine)
+	}
+}
+
 // transaction shows the walks the writes of one transaction, the last one first.
 // There is a link for each write of a single key.
-func (r *reading) transaction(o *origin, t dag.Transaction, links []link, birth func(uint32, *dag.Write) incarnation) {
-	var skip []bool
+func (r *reading) transaction(o *origin, t dag.Transaction, links []link) {
 	judged, void := false, false
+	var covered map[string][]int
 	for i := len(t) - 1; i >= 0; i-- {
 		w := &t[i]
 		if w.Kind == dag.DeleteRange {
 			continue
 		}
-		l := links[len(links)-1]
+		l := &links[len(links)-1]
 		links = links[:len(links)-1]
 		key := string(w.Key)
-		waits := r.waiting[key]
-		if waits == nil {
+		wk := r.waiting[key]
+		if wk == nil {
 			continue
 		}
-		r.prev[key] = l.prev
-		if waits.done {
+		r.prev[key], wk.written = l.prev, true
+		if wk.done {
 			continue
 		}
 		if !judged {
 			judged, void = true, r.v.verdicts.void(o.op, t)
-			skip, _ = undone(t)
+			if !void {
+				covered = coveredIn(t, r.waiting)
+			}
 		}
 		if void {
 			continue
 		}
-		if w.Kind == dag.Replace && (skip == nil || !skip[i]) && !waits.ends(o) && !r.rangeEnds(o, key) {
-			p := livePut{write{o, uint32(i), birth(uint32(i), w)}, bytes.Clone(w.Value)}
-			waits.puts = append(waits.puts, p)
+		r.ranges(wk, key, o, covered[key], i)
+		covered[key] = slices.DeleteFunc(covered[key], func(d int) bool { return d > i })
+		if e, ok := r.event(o, uint32(i), w, l, wk); ok {
+			wk.add(e, l.past)
 		}
-		waits.add(o)
-		waits.done = l.past
+	}
+	for key, deletes := range covered { // those before the first single write
+		if wk := r.waiting[key]; !wk.done {
+			r.ranges(wk, key, o, deletes, -1)
+		}
 	}
 }
 
-// ends reports whether a write found before has the writes of o in its past.
-func (w *walk) ends(o *origin) bool {
-	for _, x := range w.counting {
-		if x.op == o.op && x.tx > o.tx || x.op.InPast(o.op) {
-			return true
-		}
+// ranges adds those of the range deletes of a transaction that are after its write i.
+func (r *reading) ranges(wk *walk, key string, o *origin, deletes []int, i int) {
+	if len(deletes) == 0 {
+		return
 	}
-	return false
+	if wk.read == nil {
+		wk.read = make(map[txName]bool)
+	}
+	wk.read[txName{o.op, o.tx}] = true
+	if r.v.verdicts.passes(o.op, []byte(key)) {
+		return
+	}
+	for k := len(deletes) - 1; k >= 0 && deletes[k] > i; k-- {
+		wk.events = append(wk.events, event{write: write{origin: o, index: uint32(deletes[k])}, at: r.at, kind: crdt.DeleteObserved})
+	}
 }
 
-// add adds a write that counts.
-func (w *walk) add(o *origin) {
-	for _, x := range w.counting {
-		if x.follows(o) {
-			return
+// event returns a write of a single key; false for a patch that does not decode.
+func (r *reading) event(o *origin, index uint32, w *dag.Write, l *link, wk *walk) (event, bool) {
+	e := event{write: write{origin: o, index: index}, at: r.at}
+	rem := remote{v: r.v, history: r.history, origin: o}
+	e.birth = rem.life(index, &w.Incarnation, incarnation{})
+	switch w.Kind {
+	case dag.Replace:
+		if e.birth.origin == nil {
+			e.birth = incarnation{o, index}
 		}
+		e.kind, e.value, e.schema, e.whole = crdt.Replace, bytes.Clone(w.Value), r.v.schema(w.Schema), true
+	case dag.Patch:
+		p, err := crdt.DecodePatch(bytes.Clone(w.Value))
+		if err != nil {
+			return event{}, false
+		}
+		e.kind, e.patch = crdt.Patched, p
+		if l.whole != nil && r.at > wk.turned {
+			e.value, e.schema, e.whole = bytes.Clone(l.whole.value), r.v.schema(l.whole.schema), true
+		}
+	case dag.DeleteFinal:
+		e.kind, e.whole = crdt.DeleteFinal, true
+	default:
+		e.kind, e.whole = crdt.DeleteObserved, true
 	}
-	w.counting = append(w.counting, o)
+	return e, true
 }
 
-// rangeEnds reports whether a range delete that counts has the writes of o in
-// its past and key in its range. None in a record before o's has.
-func (r *reading) rangeEnds(o *origin, key string) bool {
-	ranges := r.v.rangesSince(r.at)
-	for i := len(ranges) - 1; i >= 0; i-- {
-		d := &ranges[i]
-		if op := d.op(); (op == o.op || op.InPast(o.op)) && d.delete(key, o) && !r.v.verdicts.passes(op, []byte(key)) {
-			return true
+// add adds a write that counts, or a patch, of which that is not known. past
+// says that all before are in its past: then it is a cut, if it is in the past of all
+// found so far, and what it left is known.
+func (w *walk) add(e event, past bool) {
+	w.ends = slices.DeleteFunc(w.ends, func(x *origin) bool { return x.follows(e.origin) })
+	if past && e.whole && len(w.ends) == 0 && len(w.events) >= w.least {
+		w.events = append(w.events, e.cut())
+		w.done, w.based = true, true
+		return
+	}
+	w.events, w.ends = append(w.events, e), append(w.ends, e.origin)
+}
+
+// finish returns the events of a key that a walk has found, in order, with the
+// range deletes after the cut.
+func (r *reader) finish(name string, w *walk) []event {
+	events := w.events
+	slices.Reverse(events)
+	if len(events) == 0 {
+		return nil
+	}
+	var found []event
+	for _, d := range r.v.rangesSince(w.oldest) {
+		op := d.op()
+		if op == nil || w.based && !events[0].origin.seenIn(op) || r.v.verdicts.passes(op, []byte(name)) {
+			continue
+		}
+		for i := range d.txs {
+			tx := &d.txs[i]
+			if tx.void || w.read[txName{op, tx.origin.tx}] || !spansContain(tx.spans, name) ||
+				w.based && op == events[0].origin.op && tx.origin.tx <= events[0].origin.tx {
+				continue
+			}
+			found = append(found, event{write: write{origin: tx.origin}, at: d.at, kind: crdt.DeleteObserved})
 		}
 	}
-	return false
+	if len(found) == 0 {
+		return events
+	}
+	events = append(events, found...)
+	slices.SortStableFunc(events, compareEvents)
+	return events
+}
+
+// seenIn reports whether o is in the past of op, or of that itself.
+func (o *origin) seenIn(op *dag.Op) bool { return o.op == op || op.InPast(o.op) }
+
+// compareEvents compares two events by their places in the log. The changes of one record may be
+// in several operations of this node.
+func compareEvents(a, b event) int {
+	return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.origin.number, b.origin.number),
+		cmp.Compare(a.origin.tx, b.origin.tx), cmp.Compare(a.index, b.index))
 }
 
 // indexes is a heap of records, the last one on top.

@@ -38,16 +38,17 @@ func TestWorlds(t *testing.T) {
 // checkWorld returns how many of the world's keys were local in the end, and how
 // many transactions void.
 func checkWorld(t *testing.T, w *dagtest.World, rng *rand.Rand, name string) (local, void int) {
-	v, g := New(Config{}), dag.NewGraph()
+	g := dag.NewGraph()
+	v := New(Config{Schema: g.Schema})
 	s := &simulation{mesh: w.Mesh, ops: make(map[dag.ID]delivered)}
-	var log worldLog
+	log := worldLog{testLog: testLog{graph: g}}
 	roster := identity.EmptyRoster()
 	for _, signed := range w.Shuffle(rng) {
 		op, _, err := g.Add(signed)
 		if err != nil {
 			continue
 		}
-		d := delivered{op, signed.Transactions()}
+		d := delivered{op, signed.Transactions(), signed.Schemas()}
 		s.ops[op.ID()] = d
 		if r := g.Roster(); r != roster {
 			changed := slices.DeleteFunc(g.Affected(roster, r), func(o *dag.Op) bool { return o == op })
@@ -59,7 +60,7 @@ func checkWorld(t *testing.T, w *dagtest.World, rng *rand.Rand, name string) (lo
 		}
 		v.Record(log.next())
 		for i, tx := range d.ts {
-			v.ApplyRemote(op, uint32(i), tx)
+			applied(t, v, op, uint32(i), tx, &log)
 		}
 		log.add(testRecord{op: d, trail: bytes.Clone(v.Trail())})
 		if rng.IntN(3) == 0 { // a client, who may write local keys only
@@ -125,7 +126,7 @@ type worldTurn struct {
 }
 
 func (l *worldLog) replay(t *testing.T) *View {
-	v := New(Config{})
+	v := New(Config{Schema: l.graph.Schema})
 	turns := l.turns
 	for i, r := range l.records {
 		at := dag.Index(i + 1)
@@ -146,7 +147,7 @@ func (l *worldLog) replay(t *testing.T) *View {
 			}
 		}
 		for tx, ts := range r.op.ts {
-			v.ApplyRemote(r.op.op, uint32(tx), ts)
+			applied(t, v, r.op.op, uint32(tx), ts, l)
 		}
 		if !bytes.Equal(v.Trail(), r.trail) {
 			t.Fatalf("record %d: trail %x when replayed, was %x", at, v.Trail(), r.trail)

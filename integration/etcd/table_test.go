@@ -45,10 +45,4 @@ var tables = []struct {
 	{"Election", tableElection},
 	{"JSON", tableJSON},
 	{"Auth", tableAuth},
-	{"AuthRanges", tableAuthRanges},
-	{"RangeCombined", tableRangeCombined},
-	{"LeaseBounds", tableLeaseBounds},
-	{"WatchCompacted", tableWatchCompacted},
-	{"Health", tableHealth},
-	{"Alarm", tableAlarm},
 }

@@ -121,7 +121,10 @@ func (p *Pipeline) admitOne(s *dag.Signed) (*dag.Op, error) {
 	}
 	p.view.Record(p.nextIndex())
 	for i, t := range s.Transactions() {
-		p.view.ApplyRemote(op, uint32(i), t)
+		if _, err := p.view.ApplyRemote(op, uint32(i), t, history{p}); err != nil {
+			p.fail(err)
+			return nil, ErrStopped
+		}
 	}
 	rec := opRecord{revision: p.view.Head(), block: s.Block(), body: s.Body(), trail: p.view.Trail()}
 	p.stage(dag.Record{Kind: recordOp, Payload: rec.append(nil), Ops: []dag.ID{op.ID()}})

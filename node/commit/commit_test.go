@@ -314,9 +314,10 @@ func TestParentsAreTheSnapshot(t *testing.T) {
 			continue
 		}
 		view := mvcc.New(mvcc.Config{})
+		log := &received{graph: p.Graph()}
 		for _, past := range p.Graph().Since(nil) {
 			if op.InPast(past) {
-				apply(t, p, view, past)
+				log.apply(t, view, past, transactions(t, p, past))
 			}
 		}
 		for i, tx := range transactions(t, p, op) {
@@ -325,7 +326,12 @@ func TestParentsAreTheSnapshot(t *testing.T) {
 			if got := value(t, view, "k"); !strings.HasPrefix(got, saw+"|") {
 				t.Errorf("op %v transaction %d says it saw %q; its past shows %q", op.ID(), i, saw, got)
 			}
-			view.ApplyRemote(op, uint32(i), tx)
+			if i == 0 {
+				view.Record(log.next())
+			}
+			if _, err := view.ApplyRemote(op, uint32(i), tx, log); err != nil {
+				t.Fatal(err)
+			}
 			checked++
 		}
 	}
@@ -348,11 +354,35 @@ func transactions(t *testing.T, p *Pipeline, op *dag.Op) []dag.Transaction {
 	return u.Transactions()
 }
 
-func apply(t *testing.T, p *Pipeline, view *mvcc.View, op *dag.Op) {
+// received is a log of received ops only. It implements mvcc.History.
+type received struct {
+	graph   *dag.Graph
+	records []mvcc.Writes
+}
+
+func (r *received) next() dag.Index { return dag.Index(len(r.records) + 1) }
+
+func (r *received) apply(t *testing.T, view *mvcc.View, op *dag.Op, ts []dag.Transaction) {
 	t.Helper()
-	for i, tx := range transactions(t, p, op) {
-		view.ApplyRemote(op, uint32(i), tx)
+	view.Record(r.next())
+	for i, tx := range ts {
+		if _, err := view.ApplyRemote(op, uint32(i), tx, r); err != nil {
+			t.Fatal(err)
+		}
 	}
+	r.records = append(r.records, mvcc.Writes{Operation: op, Transactions: ts, Trail: view.Trail()})
+}
+
+// Transactions implements mvcc.History.
+func (r *received) Transactions(*dag.Op) ([]dag.Transaction, error) { return nil, ErrNotFound }
+
+// Writes implements mvcc.History.
+func (r *received) Writes(at dag.Index) (mvcc.Writes, error) { return r.records[at-1], nil }
+
+// Operation implements mvcc.History.
+func (r *received) Operation(id dag.ID) *dag.Op {
+	op, _ := r.graph.Get(id)
+	return op
 }
 
 func TestJoinerRefusesUntilEnrolled(t *testing.T) {

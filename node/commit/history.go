@@ -10,8 +10,7 @@ import (
 	"github.com/causeway-sync/causeway/identity"
 )
 
-// history is the log as the view reads it again when the roster changes, with
-// the records that are staged. It implements mvcc.History.
+// history is the log as the view reads it again, with the records that are staged. It implements mvcc.History.
 type history struct{ p *Pipeline }
 
 // Transactions implements mvcc.History.
@@ -66,6 +65,12 @@ func (h history) Writes(at dag.Index) (mvcc.Writes, error) {
 		return mvcc.Writes{}, damaged(at, fmt.Errorf("kind %d has no writes", rec.Kind))
 	}
 	return ws, nil
+}
+
+// Operation implements mvcc.History.
+func (h history) Operation(id dag.ID) *dag.Op {
+	op, _ := h.p.graph.Get(id)
+	return op
 }
 
 // find returns where op is in the log.

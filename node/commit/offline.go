@@ -17,12 +17,13 @@ type Offline struct{ p *Pipeline }
 // does not look. The store must stay open as long as the result is used; nothing is appended to it.
 // Errors: ErrForeignMesh, ErrReplay, and what the store returns.
 func OpenOffline(store dag.Store, mesh dag.ID) (*Offline, error) {
+	graph := dag.NewGraphOf(mesh)
 	p := &Pipeline{
 		cfg:      Config{Store: store, Mesh: mesh, Metrics: NewMetrics(nil)},
 		log:      slog.New(slog.DiscardHandler),
 		store:    store,
-		graph:    dag.NewGraphOf(mesh),
-		view:     mvcc.New(mvcc.Config{Base: 1}),
+		graph:    graph,
+		view:     mvcc.New(mvcc.Config{Base: 1, Schema: graph.Schema}),
 		readyCh:  make(chan struct{}),
 		stopped:  make(chan struct{}),
 		appended: make(chan struct{}),
@@ -51,6 +52,15 @@ func (o *Offline) Unsealed() (author identity.PublicKey, transactions []dag.Tran
 	}
 	author, _ = o.Key()
 	return author, transactions
+}
+
+// UnsealedSchemas returns the merge schemas that the transactions of [Offline.Unsealed]
+// name and no operation carries yet.
+func (o *Offline) UnsealedSchemas() (schemas [][]byte) {
+	for _, u := range o.p.unsealed {
+		schemas = append(schemas, u.change.Schemas...)
+	}
+	return schemas
 }
 
 // Key returns the key that the log says is the node's, and whether it says so:

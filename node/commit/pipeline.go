@@ -72,6 +72,8 @@ type Config struct {
 	Metrics *Metrics
 	// Now defaults to time.Now. It decides wall times and lease expiry only.
 	Now func() time.Time
+	// Values says what the values are that clients put. May be nil, see mvcc.Config.
+	Values mvcc.Values
 	// Random is where revision windows are picked with, and the wait before a
 	// rotation: crypto/rand.Reader, the default, but in tests.
 	Random io.Reader
@@ -178,12 +180,13 @@ func Open(cfg Config) (*Pipeline, error) {
 	if cfg.MemberID == nil {
 		cfg.MemberID = func(identity.PublicKey) uint64 { return 0 }
 	}
+	graph := dag.NewGraphOf(cfg.Mesh)
 	p := &Pipeline{
 		cfg:        cfg,
 		log:        cfg.Logger,
 		store:      cfg.Store,
-		graph:      dag.NewGraphOf(cfg.Mesh),
-		view:       mvcc.New(mvcc.Config{Base: 1, Quota: cfg.Quota}),
+		graph:      graph,
+		view:       mvcc.New(mvcc.Config{Base: 1, Quota: cfg.Quota, Schema: graph.Schema, Values: cfg.Values}),
 		requests:   make(chan *request, queueRequests),
 		admissions: make(chan *admission, queueAdmissions),
 		carries:    make(chan *carry),

@@ -186,7 +186,9 @@ func (p *replayer) replayOp(at dag.Index, payload []byte) error {
 	}
 	p.view.Record(at)
 	for i, t := range signed.Transactions() {
-		p.view.ApplyRemote(op, uint32(i), t)
+		if _, err := p.view.ApplyRemote(op, uint32(i), t, history{p.Pipeline}); err != nil {
+			return err
+		}
 	}
 	if !bytes.Equal(p.view.Trail(), o.trail) {
 		return fmt.Errorf("%w: another trail of op %s", ErrReplay, op.ID())

@@ -29,10 +29,19 @@ func (p *Pipeline) stageSeals() bool {
 		for _, u := range p.unsealed {
 			t := p.view.Transaction(u.change, first)
 			item := t.Append(nil)
-			if len(body.Transactions) > 0 && (size+len(item) > sealBytes || len(body.Transactions) == dag.MaxTransactions) {
+			schemas, schemaBytes := p.uncarried(u.change.Schemas)
+			full := size+len(item)+schemaBytes > sealBytes || len(body.Schemas)+len(schemas) > dag.MaxSchemas
+			if len(body.Transactions) > 0 && (full || len(body.Transactions) == dag.MaxTransactions) {
 				break
 			}
-			size += len(item)
+			if full && len(schemas) > 0 { // they may leave no room for the transaction
+				if !p.carrySchemas(schemas) {
+					return false
+				}
+				schemas, schemaBytes = nil, 0
+			}
+			body.Schemas = append(body.Schemas, schemas...)
+			size += len(item) + schemaBytes
 			writes += len(t)
 			body.Transactions = append(body.Transactions, item)
 		}
@@ -47,6 +56,34 @@ func (p *Pipeline) stageSeals() bool {
 	}
 	p.unsealed = nil // frees the backing array
 	p.owed = owed{}
+	return true
+}
+
+// uncarried returns those of merge schemas that no op carries yet, and their size in bytes.
+func (p *Pipeline) uncarried(schemas [][]byte) (fresh [][]byte, size int) {
+	for _, s := range schemas {
+		if _, carried := p.graph.Schema(dag.SchemaIDOf(s)); !carried {
+			fresh = append(fresh, s)
+			size += len(s)
+		}
+	}
+	return fresh, size
+}
+
+// carrySchemas makes own ops that carry merge schemas and nothing else. It
+// reports whether it could, as stageSeals.
+func (p *Pipeline) carrySchemas(schemas [][]byte) bool {
+	for len(schemas) > 0 {
+		n, size := 0, 0
+		for n < min(len(schemas), dag.MaxSchemas) && (n == 0 || size+len(schemas[n]) <= dag.MaxSchema) {
+			size += len(schemas[n])
+			n++
+		}
+		if !p.own(dag.Body{Schemas: schemas[:n]}, 0, 0, sealRecord{}) {
+			return false
+		}
+		schemas = schemas[n:]
+	}
 	return true
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,7 +17,7 @@ import (
 // everyKeys is how many keys lie between two reports of progress.
 const everyKeys = 1024
 
-// values computes every key's value by the definition of docs/op.md section 5,
+// values computes every key's value by the definition of docs/merge.md,
 // from the transactions that count by the roster of all operations, and compares
 // the hash of all with the replayed view's.
 func (c *check) values(log *replayed) error {
@@ -73,6 +74,7 @@ func (c *check) compare(log *replayed, all *writes, open []dag.Transaction) erro
 	roster := log.fresh.Roster()
 	values := make(map[string][]byte)
 	shown := make(map[dag.ID][]shownKey) // by the operation that wrote it
+	merged := &merger{transactions: keptBodies(log, open), operation: log.fresh.Get, schema: log.schemas()}
 	for i, key := range all.sorted() {
 		if i%everyKeys == 0 {
 			if err := c.ctx.Err(); err != nil {
@@ -82,8 +84,17 @@ func (c *check) compare(log *replayed, all *writes, open []dag.Transaction) erro
 		if rule, ok := roster.PolicyOf([]byte(key)); ok && rule.Mode == identity.ModeLocal {
 			continue // no node shows what others wrote there
 		}
-		switch w := all.value(key); {
-		case w == nil:
+		list := all.decide(key)
+		switch w := &list[0]; {
+		case len(list) > 1 || w.kind == dag.Patch:
+			value, err := merged.value(list)
+			if err != nil {
+				return c.damage(StepValues, err)
+			}
+			if value != nil {
+				values[key] = value
+			}
+		case w.kind != dag.Replace:
 		case w.op == nil:
 			values[key] = open[w.tx][w.index].Value
 		default:
@@ -136,7 +147,8 @@ func stateHash(values map[string][]byte) [32]byte {
 type write struct {
 	op        *dag.Op // nil for the one to come, which has all others in its past
 	tx, index uint32
-	put       bool
+	kind      dag.WriteKind
+	number    int // in the order of adding
 }
 
 // past reports whether w is in the past of v: an earlier index of the same
@@ -157,6 +169,7 @@ type writes struct {
 	ranges []rangeDelete
 	live   []int // indexes of ranges that may hold the next key asked for
 	next   int   // the first of ranges that begins behind it
+	number int   // how many were added
 }
 
 // A rangeDelete deletes the keys from key up to end, to the last if end is empty,
@@ -184,7 +197,8 @@ func (s *writes) add(op *dag.Op, transactions []dag.Transaction, judge judgement
 			continue
 		}
 		for i := range t {
-			w := write{op: op, tx: uint32(tx), index: uint32(i), put: t[i].Kind == dag.Replace}
+			s.number++
+			w := write{op: op, tx: uint32(tx), index: uint32(i), kind: t[i].Kind, number: s.number}
 			if t[i].Kind == dag.DeleteRange {
 				s.ranges = append(s.ranges, rangeDelete{w, string(t[i].Key), string(t[i].End), judge})
 				continue
@@ -197,46 +211,55 @@ func (s *writes) add(op *dag.Op, transactions []dag.Transaction, judge judgement
 }
 
 // sorted returns the keys that anything was put at or that were deleted by name,
-// in order. After it nothing is added, and value is asked in this order.
+// in order. After it nothing is added, and decide is asked in this order.
 func (s *writes) sorted() []string {
 	slices.SortStableFunc(s.ranges, func(a, b rangeDelete) int { return cmp.Compare(a.key, b.key) })
 	return slices.Sorted(maps.Keys(s.keys))
 }
 
-// value returns the write that gives key its value, nil if it is absent: of the
-// puts that no other put and no delete of the key has in its past, the greatest.
-func (s *writes) value(key string) *write {
-	var left []*write // puts with none of the writes so far behind them
-	end := func(w *write) {
-		left = slices.DeleteFunc(left, func(p *write) bool { return p.past(w) })
+// schemas returns a function that finds merge schemas.
+func (r *replayed) schemas() func(dag.SchemaID) ([]byte, bool) {
+	open := make(map[dag.SchemaID][]byte)
+	for _, b := range r.UnsealedSchemas() {
+		open[dag.SchemaIDOf(b)] = b
 	}
-	list := s.keys[key]
-	for i := range list { // each after its past
-		w := &list[i]
-		end(w)
-		if w.put {
-			left = append(left, w)
+	return func(id dag.SchemaID) ([]byte, bool) {
+		if b, ok := r.fresh.Schema(id); ok {
+			return b, true
 		}
+		b, ok := open[id]
+		return b, ok
 	}
-	for ; s.next < len(s.ranges) && s.ranges[s.next].key <= key; s.next++ {
-		s.live = append(s.live, s.next)
-	}
-	s.live = slices.DeleteFunc(s.live, func(i int) bool { return s.ranges[i].end != "" && s.ranges[i].end <= key })
-	for _, i := range s.live {
-		if len(left) == 0 {
-			return nil
+}
+
+// keptOps is how many operations' transactions are kept while values are merged.
+const keptOps = 64
+
+// keptBodies returns a function that reads the transactions of operations, and
+// keeps those read last; open are those of the one to come.
+func keptBodies(log *replayed, open []dag.Transaction) func(*dag.Op) ([]dag.Transaction, error) {
+	kept := make(map[dag.ID][]dag.Transaction)
+	var order []dag.ID
+	return func(op *dag.Op) ([]dag.Transaction, error) {
+		if op == nil {
+			return open, nil
 		}
-		if r := &s.ranges[i]; !r.judge.Passes([]byte(key)) {
-			end(&r.write)
+		id := op.ID()
+		if ts, ok := kept[id]; ok {
+			return ts, nil
 		}
+		signed, what, err := readOp(log, id)
+		if err != nil {
+			return nil, err
+		}
+		if what != "" {
+			return nil, &dag.CorruptError{Key: "op " + id.String(), Offset: -1, Err: errors.New(what)}
+		}
+		if order = append(order, id); len(order) > keptOps {
+			delete(kept, order[0])
+			order = order[1:]
+		}
+		kept[id] = signed.Transactions()
+		return kept[id], nil
 	}
-	switch len(left) {
-	case 0:
-		return nil
-	case 1:
-		return left[0] // also the one to come
-	}
-	return slices.MaxFunc(left, func(a, b *write) int {
-		return dag.CompareWrites(a.op, a.tx, a.index, b.op, b.tx, b.index)
-	})
 }

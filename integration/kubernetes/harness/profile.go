@@ -73,14 +73,6 @@ func NewIndependent(t testing.TB, logs string, flags ...string) *Store {
 func newProfiled(t testing.TB, s *Store, profile ...string) *Store {
 	t.Helper()
 	s.Start()
-	setProfile(t, s, profile...)
-	s.Stop()
-	return s
-}
-
-// setProfile sets a profile on a node that runs, with the command's arguments.
-func setProfile(t testing.TB, s *Store, profile ...string) {
-	t.Helper()
 	deadline := time.Now().Add(readyTimeout)
 	for { // the admin socket opens a moment after the client port
 		var msg bytes.Buffer
@@ -88,11 +80,13 @@ func setProfile(t testing.TB, s *Store, profile ...string) {
 		cmd.Stderr = &msg
 		err := cmd.Run()
 		if err == nil {
-			return
+			break
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("causeway policy profile: %v\n%s", err, &msg)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+	s.Stop()
+	return s
 }
