@@ -44,22 +44,19 @@ type Server struct {
 
 // Build compiles causeway and etcd into dir. It must run within the module.
 func Build(ctx context.Context, dir string) ([]Server, error) {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	causeway, err := BuildCauseway(ctx, dir)
 	if err != nil {
-		return nil, fmt.Errorf("find the module: %w", err)
+		return nil, err
 	}
-	module := string(bytes.TrimSpace(root))
-	for _, args := range [][]string{
-		{"build", "-C", module, "-o", dir, "./cmd/causeway"},
-		{"build", "-C", filepath.Join(module, "integration", "reference"), "-o", dir, "tool"},
-	} {
-		cmd := exec.CommandContext(ctx, "go", args...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("go %v: %w\n%s", args, err, out)
-		}
+	module, err := module(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := build(ctx, "-C", filepath.Join(module, "integration", "reference"), "-o", dir, "tool"); err != nil {
+		return nil, err
 	}
 	return []Server{
-		{Causeway, filepath.Join(dir, "causeway"), func(dir, client, peer string) []string {
+		{Causeway, causeway, func(dir, client, peer string) []string {
 			_, port, _ := net.SplitHostPort(peer)
 			return []string{"serve", "--data-dir", dir, "--listen-client-urls", "http://" + client,
 				"--listen-peer-addrs", "/ip4/127.0.0.1/tcp/" + port}
@@ -71,6 +68,33 @@ func Build(ctx context.Context, dir string) ([]Server, error) {
 				"--initial-cluster", "default=http://" + peer}
 		}},
 	}, nil
+}
+
+// BuildCauseway compiles causeway into dir and returns its path. It must run
+// within the module.
+func BuildCauseway(ctx context.Context, dir string) (string, error) {
+	module, err := module(ctx)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "causeway"), build(ctx, "-C", module, "-o", dir, "./cmd/causeway")
+}
+
+// module returns the folder of the module.
+func module(ctx context.Context) (string, error) {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the module: %w", err)
+	}
+	return string(bytes.TrimSpace(root)), nil
+}
+
+func build(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build"}, args...)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %v: %w\n%s", args, err, out)
+	}
+	return nil
 }
 
 // Process is a started server.

@@ -82,19 +82,20 @@ func (o *Offline) Fetch(id dag.ID) (block, body []byte, err error) {
 	return block, body, err
 }
 
-// RecordBlock returns the block of the operation that a record of the log
-// holds, nil if it holds none. It is a part of the record's payload.
-func RecordBlock(rec dag.Record) ([]byte, error) {
+// RecordOp returns the block of the operation that a record of the log holds,
+// nil if it holds none, and of a received one the body: that of an own one is
+// made of other records. Both are parts of the record's payload.
+func RecordOp(rec dag.Record) (block, body []byte, err error) {
 	switch rec.Kind {
 	case recordSeal:
 		s, err := decodeSeal(rec.Payload)
-		return s.block, err
+		return s.block, nil, err
 	case recordOp:
 		o, err := decodeOp(rec.Payload)
-		return o.block, err
+		return o.block, o.body, err
 	}
 	if len(rec.Ops) > 0 {
-		return nil, errors.New("commit: a record without an operation names one")
+		return nil, nil, errors.New("commit: a record without an operation names one")
 	}
-	return nil, nil
+	return nil, nil, nil
 }

@@ -202,7 +202,7 @@ func each(t *testing.T, dir string, fn func(dag.Index, dag.Record)) {
 
 // reblock returns rec with another block in place of its operation's.
 func reblock(rec dag.Record, edit func(block []byte)) dag.Record {
-	block, err := commit.RecordBlock(rec)
+	block, _, err := commit.RecordOp(rec)
 	if err != nil || block == nil {
 		panic("not a record of an operation")
 	}
@@ -315,7 +315,7 @@ func TestRandomForgery(t *testing.T) {
 	dir := newDir(t, 6)
 	var received []dag.Index
 	each(t, dir, func(i dag.Index, rec dag.Record) {
-		if block, err := commit.RecordBlock(rec); err == nil && block != nil {
+		if block, _, err := commit.RecordOp(rec); err == nil && block != nil {
 			received = append(received, i)
 		}
 	})
@@ -323,7 +323,7 @@ func TestRandomForgery(t *testing.T) {
 		i := received[r.IntN(len(received))]
 		forged := rewrite(t, dir, func(j dag.Index, rec dag.Record) []dag.Record {
 			if i == j {
-				block, _ := commit.RecordBlock(rec)
+				block, _, _ := commit.RecordOp(rec)
 				block[r.IntN(len(block))] ^= byte(1 + r.IntN(255))
 				rec = renamed(rec, block)
 			}
@@ -358,7 +358,7 @@ func TestInvalidOp(t *testing.T) {
 		if i != at {
 			return []dag.Record{rec}
 		}
-		old, err := commit.RecordBlock(rec)
+		old, _, err := commit.RecordOp(rec)
 		if err != nil {
 			t.Fatal(err)
 		}

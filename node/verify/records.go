@@ -49,7 +49,7 @@ func (r *recordReader) record(at dag.Index, rec dag.Record) error {
 		r.progress(StepRecords, uint64(at), r.report.Records)
 	}
 	where := fmt.Sprintf("record %d", at)
-	block, err := commit.RecordBlock(rec)
+	block, _, err := commit.RecordOp(rec)
 	if err != nil {
 		return r.found(StepRecords, where, err.Error())
 	}
