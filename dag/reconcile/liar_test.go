@@ -32,6 +32,9 @@ func (w *world) meetLiar(liar *replica) {
 	}
 }
 
+// waysToLie is how many ways tamper knows.
+const waysToLie = 16
+
 // tamper returns a way to lie to victim, of whose state the liar knows everything.
 func (w *world) tamper(victim *replica) func([]byte) [][]byte {
 	keep := func(frame []byte) [][]byte { return [][]byte{frame} }
@@ -79,7 +82,9 @@ func (w *world) tamper(victim *replica) func([]byte) [][]byte {
 			s.branches[i] = t.ref
 		}
 	}
-	switch w.rng.IntN(16) {
+	way := w.rng.IntN(waysToLie)
+	w.lied[way]++
+	switch way {
 	case 0: // holds nothing
 		return onSummary(func(s *summary) { s.anchor, s.vector, s.branches, s.filter = nil, nil, nil, filter{} })
 	case 1: // holds all that the victim holds, and is at its heads

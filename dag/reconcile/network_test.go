@@ -110,7 +110,11 @@ func TestNetwork(t *testing.T) {
 	}
 	t.Logf("seed %d: %d nodes, %d of them liars, %d ops, links of %v and %v%% loss: at 99%% of the correct nodes after %v on average, %v at most; after partitions and outages all at all of them in %v",
 		seed, nodes, nodes-w.correct(), len(w.ops), linkLatency, 100*lossRate, (sum / time.Duration(quiet)).Round(time.Millisecond), most, (w.now - writeTime).Round(time.Millisecond))
-	t.Logf("%d ops gossiped; %d sessions, %d of them broken, %d for an error", w.total.gossip, w.total.sessions, w.total.broken, w.total.failed)
+	t.Logf("%d ops gossiped; %d sessions, %d of them broken, %d for an error; each way to lie used %d times at least, %d forks",
+		w.total.gossip, w.total.sessions, w.total.broken, w.total.failed, slices.Min(w.lied[:]), len(w.nodes[0].graph.Forks()))
+	if nodes >= 300 && (slices.Min(w.lied[:]) == 0 || len(w.nodes[0].graph.Forks()) == 0) {
+		t.Errorf("seed %d: not every lie was told: %v, %d forks", seed, w.lied, len(w.nodes[0].graph.Forks()))
+	}
 }
 
 func newNetwork(t *testing.T, seed uint64, nodes int) *network {

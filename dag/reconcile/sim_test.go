@@ -24,6 +24,7 @@ type world struct {
 	writers []int      // the author each node writes as, -1 for none
 	forkers []int      // authors that no correct node writes as
 	side    []int      // of each node in the present partition
+	lied    [waysToLie]int
 }
 
 // simulate runs fn for every seed, or for the one given by -seed.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/libp2p/go-libp2p"
 	"github.com/multiformats/go-multiaddr"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -32,6 +33,10 @@ type Config struct {
 	// Peers holds multiaddrs of peers, each ending in /p2p/<peer ID>, that
 	// this node connects to and keeps connected, at most 256.
 	Peers []string
+
+	// HostOptions are applied to the libp2p host after all others: a simulation
+	// gives it a network of its own. Nil but there.
+	HostOptions []libp2p.Option
 
 	// Logger receives the package's log; nil means to log nothing.
 	Logger *slog.Logger

@@ -48,8 +48,8 @@ var quiet = sync.OnceFunc(func() {
 
 // newHost makes a libp2p host that speaks QUIC and TCP (TLS or Noise), does not
 // listen yet (see listenOn), and runs no relay, no discovery, no address
-// translation and no ping. gater may be nil.
-func newHost(key *identity.PrivateKey, gater connmgr.ConnectionGater) (host.Host, error) {
+// translation and no ping, unless further options say so. gater may be nil.
+func newHost(key *identity.PrivateKey, gater connmgr.ConnectionGater, further ...libp2p.Option) (host.Host, error) {
 	quiet()
 	priv, err := hostKey(key)
 	if err != nil {
@@ -85,7 +85,7 @@ func newHost(key *identity.PrivateKey, gater connmgr.ConnectionGater) (host.Host
 	if gater != nil {
 		opts = append(opts, libp2p.ConnectionGater(gater))
 	}
-	h, err := libp2p.New(opts...)
+	h, err := libp2p.New(append(opts, further...)...)
 	if err != nil {
 		manager.Close()
 		resources.Close()

@@ -129,7 +129,7 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 // listen opens the sockets and starts the goroutines.
 func (n *Network) listen() error {
 	var err error
-	if n.host, err = newHost(n.key, banGate{n.standings, &n.cuts}); err != nil {
+	if n.host, err = newHost(n.key, banGate{n.standings, &n.cuts}, n.cfg.HostOptions...); err != nil {
 		return err
 	}
 	if n.emitPeer, err = n.host.EventBus().Emitter(new(event.EvtPeerProtocolsUpdated)); err != nil {
