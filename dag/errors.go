@@ -18,7 +18,7 @@ var (
 
 // Errors of decoding and signing.
 var (
-	// ErrID says that a text is not an op ID.
+	// ErrID says that a text is not an op ID, or not a schema's.
 	ErrID = errors.New("dag: not an op ID")
 	// ErrLimit says that something exceeds its bound in limits.go.
 	ErrLimit = errors.New("dag: over a limit")

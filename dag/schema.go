@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/causeway-sync/causeway/identity/dagcbor"
 )
@@ -40,6 +42,24 @@ func (id SchemaID) String() string {
 
 // MarshalText implements encoding.TextMarshaler.
 func (id SchemaID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler. Errors wrap [ErrID].
+func (id *SchemaID) UnmarshalText(text []byte) error {
+	switch s := string(text); s {
+	case "json":
+		*id = SchemaJSON
+	case "opaque":
+		*id = SchemaOpaque
+	default:
+		digits, ok := strings.CutPrefix(s, "schema:")
+		b, err := hex.DecodeString(digits)
+		if !ok || err != nil || len(b) != len(id) || !SchemaID(b).Carried() || SchemaID(b).String() != s {
+			return fmt.Errorf("%w: %.100q is no schema", ErrID, s)
+		}
+		*id = SchemaID(b)
+	}
+	return nil
+}
 
 // append appends the ID's encoding in a replace.
 func (id SchemaID) append(b []byte) []byte {

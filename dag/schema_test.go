@@ -2,6 +2,7 @@ package dag_test
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
@@ -15,6 +16,15 @@ func TestSchemaIDText(t *testing.T) {
 		got, err := id.MarshalText()
 		if err != nil || !strings.HasPrefix(string(got), want) || len(got) > 7 && len(got) != 7+64 {
 			t.Errorf("MarshalText of %x = %s, %v", [32]byte(id), got, err)
+		}
+		var back dag.SchemaID
+		if err := back.UnmarshalText(got); err != nil || back != id {
+			t.Errorf("UnmarshalText(%s) = %v, %v", got, back, err)
+		}
+		for _, bad := range []string{"", "JSON", string(got) + "0", strings.ToUpper(string(got)), "schema:" + strings.Repeat("0", 64)} {
+			if err := back.UnmarshalText([]byte(bad)); !errors.Is(err, dag.ErrID) || back != id {
+				t.Errorf("UnmarshalText(%q) = %v, %v", bad, back, err)
+			}
 		}
 		if id.Carried() != (id == hash) {
 			t.Errorf("Carried of %v", id)

@@ -53,7 +53,7 @@ func (s *maintenanceServer) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.
 // statusErrors describes what is wrong, alarms as etcd does.
 func (s *Server) statusErrors() (errs []string) {
 	for _, a := range s.alarms() {
-		text := fmt.Sprintf("alarm:%v ", a.Type)
+		text := fmt.Sprintf("alarm:%v", a.Type)
 		if a.Member != 0 {
 			text = fmt.Sprintf("memberID:%d ", a.Member) + text
 		}

@@ -72,7 +72,7 @@ func TestAlarm(t *testing.T) {
 	health("/health", 503, `{"health":"false","reason":"ALARM NOSPACE"}`+"\n")
 	health("/health?exclude=NOSPACE", 503, `{"health":"false","reason":"ALARM UNKNOWN"}`+"\n")
 	st, err := pb.NewMaintenanceClient(s.conn).Status(testContext(t), &pb.StatusRequest{})
-	if want := []string{"memberID:1 alarm:NOSPACE ", "memberID:9 alarm:7 "}; err != nil || !slices.Equal(st.Errors, want) || st.DbSizeQuota != 1<<30 {
+	if want := []string{"memberID:1 alarm:NOSPACE", "memberID:9 alarm:7"}; err != nil || !slices.Equal(st.Errors, want) || st.DbSizeQuota != 1<<30 {
 		t.Errorf("Status = %v, %v, want errors %q and a quota", st, err, want)
 	}
 	_, metrics := get(t, s.server.URLs()[0]+"/metrics")
@@ -116,7 +116,7 @@ func TestLogSpaceAlarm(t *testing.T) {
 		}
 	}
 	st, err := m.Status(testContext(t), &pb.StatusRequest{})
-	if want := []string{"memberID:161 alarm:NOSPACE ", logSpaceError}; err != nil || !slices.Equal(st.Errors, want) {
+	if want := []string{"memberID:161 alarm:NOSPACE", logSpaceError}; err != nil || !slices.Equal(st.Errors, want) {
 		t.Errorf("Status = %v, %v, want errors %q", st, err, want)
 	}
 	if _, metrics := get(t, s.server.URLs()[0]+"/metrics"); !strings.Contains(metrics, "\ncauseway_log_space_low 1\n") {

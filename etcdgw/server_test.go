@@ -277,6 +277,17 @@ func TestHealthService(t *testing.T) {
 			t.Errorf("Check while not ready is %v = %v, %v, want %v", notReady, got, err, want)
 		}
 	}
+	s.notReady.Store(true)
+	w, err := h.Watch(testContext(t), &healthpb.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []healthpb.HealthCheckResponse_ServingStatus{healthpb.HealthCheckResponse_NOT_SERVING, healthpb.HealthCheckResponse_SERVING} {
+		if got, err := w.Recv(); err != nil || got.Status != want {
+			t.Errorf("Watch received %v, %v, want %v", got, err, want)
+		}
+		s.notReady.Store(false)
+	}
 }
 
 // TestClientAPIVersion checks that clients cannot make up metric labels.

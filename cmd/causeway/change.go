@@ -192,6 +192,9 @@ func writePreview(w io.Writer, p admin.Preview) {
 	}
 	writeReach(w, "become void", p.Void)
 	writeReach(w, "count again", p.Counting)
+	if p.Void.Ops == 0 && p.Counting.Ops == 0 {
+		fmt.Fprintln(w, "Nothing that was written so far becomes void or counts again.")
+	}
 }
 
 // writeReach says how much of what was written changes.

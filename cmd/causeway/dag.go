@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/crdt"
 	"github.com/causeway-sync/causeway/node/admin"
 )
 
@@ -136,6 +137,9 @@ func writeOp(w io.Writer, op admin.OpDetail) {
 	for _, s := range op.Statements {
 		fmt.Fprintf(w, "statement\t%s %s by %s\n", s.Kind, s.ID, s.Issuer)
 	}
+	for _, s := range op.Schemas {
+		fmt.Fprintf(w, "%s\t%d bytes\n", s.ID, s.Bytes)
+	}
 	for i, t := range op.Transactions {
 		void := ""
 		if i < len(op.VoidReasons) && op.VoidReasons[i] != "" {
@@ -151,6 +155,19 @@ func writeOp(w io.Writer, op admin.OpDetail) {
 // maxShownValue is the longest value, in bytes, that is printed whole.
 const maxShownValue = 120
 
+// describePatch returns a patch for people.
+func describePatch(patch []byte) string {
+	p, err := crdt.DecodePatch(patch)
+	if err != nil {
+		return fmt.Sprintf("%d bytes that are no patch", len(patch))
+	}
+	text := p.String()
+	if len(text) > maxShownValue {
+		return fmt.Sprintf("%d bytes", len(patch))
+	}
+	return text
+}
+
 // describe returns one write for people. Keys and values are quoted: they are
 // other people's bytes.
 func describe(wr admin.Write) string {
@@ -165,6 +182,11 @@ func describe(wr admin.Write) string {
 		fmt.Fprintf(&b, " = %d bytes", len(wr.Value))
 	case wr.Kind == "put":
 		fmt.Fprintf(&b, " = %q", wr.Value)
+	case wr.Kind == "patch":
+		b.WriteString(": " + describePatch(wr.Value))
+	}
+	if wr.Schema != dag.SchemaJSON {
+		fmt.Fprintf(&b, " (%s)", wr.Schema)
 	}
 	if wr.Leased {
 		b.WriteString(" (leased)")

@@ -113,6 +113,13 @@ func (s *site) subjectName(x admin.Restriction) string {
 	if x.Key != nil {
 		return x.Key.String()
 	}
+	if x.Subject == (identity.StatementID{}) { // a readmission: of what it ends
+		ended := make([]string, len(x.Supersedes))
+		for i, id := range x.Supersedes {
+			ended[i] = id.String()
+		}
+		return strings.Join(ended, " ")
+	}
 	if o := s.byID(x.Subject); o != nil {
 		return o.Name
 	}

@@ -29,7 +29,7 @@ with --keep, and look at the --dry-run first: it says how much becomes void.
 		Args: atMost(1),
 	}
 	ch := newChange(c, std)
-	node := c.Flags().String("node", "", "revoke the node with this key, whatever keys it has")
+	node := c.Flags().String("node", "", "revoke the node with this key or at this place (OPERATOR/SLOT), whatever keys it has")
 	key := c.Flags().String("key", "", "revoke this key of a node only: its others go on")
 	invite := c.Flags().String("invite", "", "revoke the invite with this ID")
 	replace := c.Flags().StringArray("replace", nil, "end this revocation and put the new one in its place; may be repeated")
@@ -89,13 +89,20 @@ func (s *site) revokeOperator(as, text string) (identity.Revoke, *identity.State
 }
 
 func (s *site) revokeNode(as, text string, keyOnly bool) (identity.Revoke, *identity.StatementID, error) {
-	o, e, key, err := s.node(text)
-	if err != nil {
-		return identity.Revoke{}, nil, err
-	}
-	r := identity.Revoke{Subject: e.ID}
+	var r identity.Revoke
+	var o *admin.Operator
 	if keyOnly {
-		r.Key = &key
+		of, e, key, err := s.node(text)
+		if err != nil {
+			return identity.Revoke{}, nil, err
+		}
+		o, r = of, identity.Revoke{Subject: e.ID, Key: &key}
+	} else {
+		of, e, err := s.place(text)
+		if err != nil {
+			return identity.Revoke{}, nil, err
+		}
+		o, r = of, identity.Revoke{Subject: e.ID}
 	}
 	by, err := s.speaker(as, s.aboveNodesOf(o))
 	return r, by, err

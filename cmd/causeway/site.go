@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/causeway-sync/causeway/identity"
@@ -149,6 +150,39 @@ func (s *site) node(text string) (*admin.Operator, *admin.Enrolment, identity.Pu
 		}
 	}
 	return nil, nil, identity.PublicKey{}, fmt.Errorf("no node has the key %q: causeway member list shows them", text)
+}
+
+// place returns the node that text names: by one of its keys, or as
+// OPERATOR/SLOT the one in that slot which is not revoked.
+func (s *site) place(text string) (*admin.Operator, *admin.Enrolment, error) {
+	i := strings.LastIndexByte(text, '/')
+	if i < 0 || strings.HasPrefix(text, "ed25519:") || strings.HasPrefix(text, "SHA256:") {
+		o, e, _, err := s.node(text)
+		return o, e, err
+	}
+	slot, err := strconv.ParseUint(text[i+1:], 10, 64)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%q is neither a node's key nor OPERATOR/SLOT", text)
+	}
+	o, err := s.operator(text[:i])
+	if err != nil {
+		return nil, nil, err
+	}
+	var found *admin.Enrolment
+	for j := range o.Nodes {
+		e := &o.Nodes[j]
+		if e.Slot != slot || !slices.ContainsFunc(e.Keys, func(k admin.NodeKey) bool { return k.Revoked == nil }) {
+			continue
+		}
+		if found != nil {
+			return nil, nil, fmt.Errorf("several nodes are in slot %d of %s: name one by its key", slot, o.Name)
+		}
+		found = e
+	}
+	if found == nil {
+		return nil, nil, fmt.Errorf("no node that is not revoked is in slot %d of %s: causeway member list shows them", slot, o.Name)
+	}
+	return o, found, nil
 }
 
 // invitation returns the invite with that ID.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -78,7 +79,7 @@ func writeStatus(w io.Writer, st admin.Status) {
 func writeStory(w io.Writer, s admin.Story) {
 	state := s.State
 	if s.Reason != "" {
-		state += ": " + printable(s.Reason)
+		state += ": " + oneLine(errors.New(s.Reason))
 	}
 	fmt.Fprintf(w, "state\t%s\n", state)
 	fmt.Fprintf(w, "key\tindex %d, %d rotations left\n", s.Index, s.Rotations)

@@ -134,24 +134,33 @@ func (m *members) take(c byte) bool {
 // next returns the name of the next member, without its quotes, and its value.
 // It is false at the end and where the text makes no sense.
 func (m *members) next() (name, value []byte, ok bool) {
+	if name, ok = m.name(); !ok {
+		return nil, nil, false
+	}
+	from := m.pos
+	if !m.skip() {
+		return nil, nil, false
+	}
+	return name, m.text[from:m.pos], true
+}
+
+// name returns the name of the next member and leaves its value to skip.
+func (m *members) name() (name []byte, ok bool) {
 	m.take(',')
 	if !m.take('"') {
-		return nil, nil, false
+		return nil, false
 	}
 	m.pos--
 	from := m.pos
 	if !m.quoted() {
-		return nil, nil, false
+		return nil, false
 	}
 	name = m.text[from+1 : m.pos-1]
 	if !m.take(':') {
-		return nil, nil, false
+		return nil, false
 	}
 	m.space()
-	if from = m.pos; !m.skip() {
-		return nil, nil, false
-	}
-	return name, m.text[from:m.pos], true
+	return name, true
 }
 
 // quoted passes over a string.

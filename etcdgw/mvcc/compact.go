@@ -6,14 +6,15 @@ import (
 )
 
 func (v *View) evaluateCompaction(e *execution, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
+	rev := v.headWindow.from(r.Revision)
 	switch {
-	case !v.headWindow.has(r.Revision), r.Revision <= v.headCompacted:
+	case !v.headWindow.has(rev), rev <= v.headCompacted:
 		return nil, rpctypes.ErrGRPCCompacted
-	case r.Revision > v.head:
+	case rev > v.head:
 		return nil, rpctypes.ErrGRPCFutureRev
 	}
-	e.record().Compact = r.Revision
-	v.headCompacted = r.Revision
+	e.record().Compact = rev
+	v.headCompacted = rev
 	return &pb.CompactionResponse{Header: &pb.ResponseHeader{Revision: v.head}}, nil
 }
 

@@ -24,8 +24,10 @@ func (w window) has(rev int64) bool {
 	return rev >= w.base && rev>>windowBits == w.base>>windowBits || w.whole && rev == beginning
 }
 
-// from returns the revision from which a watch that asks for start is served.
-// Revision 2 is the first change of any keyspace, whatever it is called here.
+// from returns the revision from which on everything is asked for, or kept, that
+// is from start on. Revision 2 is the first change of any keyspace, whatever it is
+// called here. What the keyspace holds then is another matter: to read at 2 is to name
+// another node's revision.
 func (w window) from(start int64) int64 {
 	if w.whole && start == beginning+1 {
 		return w.base + 1

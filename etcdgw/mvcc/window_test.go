@@ -149,7 +149,7 @@ func TestBeginWindow(t *testing.T) {
 			if _, _, err := v.Evaluate(txn, nil, testNow); err != want {
 				t.Errorf("Txn at %d = %v, want %v", rev, err, want)
 			}
-			if want == nil {
+			if want == nil || rev == 2 {
 				continue
 			}
 			if _, _, err := v.Evaluate(&pb.CompactionRequest{Revision: rev}, nil, testNow); err != want {
@@ -163,6 +163,9 @@ func TestBeginWindow(t *testing.T) {
 	}
 	ranges(foreign)
 	ranges(map[int64]error{0: nil, 1: nil, base + 1: rpctypes.ErrGRPCFutureRev})
+	if _, _, err := v.Evaluate(&pb.CompactionRequest{Revision: 2}, nil, testNow); err != rpctypes.ErrGRPCFutureRev {
+		t.Errorf("Compact(2) before there is a change = %v, want %v", err, rpctypes.ErrGRPCFutureRev)
+	}
 	if r := must[*pb.LeaseGrantResponse](t, v, &pb.LeaseGrantRequest{ID: 1, TTL: 10}); r.Header.Revision != 1 || v.CompactRevision() != 0 {
 		t.Errorf("a lease is granted at revision %d, compacted %d, want 1, 0", r.Header.Revision, v.CompactRevision())
 	}
@@ -209,7 +212,15 @@ func TestBeginWindow(t *testing.T) {
 	ranges(map[int64]error{1: nil, base: nil, base + 1: nil, base + 3: rpctypes.ErrGRPCFutureRev})
 
 	// As etcd compacted at revision 2: 1 is gone, and a watch from there on is not.
-	must[*pb.CompactionResponse](t, v, &pb.CompactionRequest{Revision: base + 1})
+	must[*pb.CompactionResponse](t, v, &pb.CompactionRequest{Revision: 2})
+	if got := v.CompactRevision(); got != base+1 {
+		t.Errorf("compacted at 2: compact revision %d, want %d", got, int64(base+1))
+	}
+	for _, rev := range []int64{1, 2, base, base + 1} {
+		if _, _, err := v.Evaluate(&pb.CompactionRequest{Revision: rev}, nil, testNow); err != rpctypes.ErrGRPCCompacted {
+			t.Errorf("Compact(%d) again = %v, want %v", rev, err, rpctypes.ErrGRPCCompacted)
+		}
+	}
 	ranges(foreign)
 	ranges(map[int64]error{1: rpctypes.ErrGRPCCompacted, base + 1: nil})
 	watch(t, s, create("a", "", 1))

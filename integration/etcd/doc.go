@@ -18,9 +18,8 @@
 //
 //   - cluster_id, member_id and raft_term of a header: those of the site become 1, anything else stays.
 //     The same for the leader in Status and the member in MemberList.
-//   - Revisions of a joined node are shifted down by the base of its window: what the
-//     header of its first answer was ahead of etcd's. The founder's are compared as they are.
-//     etcd is compacted at its first revision for a joined node, whose window begins compacted.
+//   - Revisions of a joined node above 1 are shifted down by its window's: the window's first change is
+//     etcd's revision 2. The founder's are compared as they are.
 //   - IDs of leases that the server chose stand for the order in which they were granted.
 //   - The seconds that are left to a lease may differ by ten. The keys of a lease are sorted: etcd's order is chance.
 //   - Status: version, storage version, sizes and raft indexes must be there where etcd has them. The quota, and

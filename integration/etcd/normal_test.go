@@ -3,6 +3,7 @@ package etcd
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
@@ -63,7 +64,7 @@ func (s *site) outgoing(req proto.Message) proto.Message {
 	out := proto.Clone(req)
 	walk(out.ProtoReflect(), func(m protoreflect.Message, fd protoreflect.FieldDescriptor, v protoreflect.Value) {
 		switch name := fd.FullName(); {
-		case requestRevisions[name] && v.Int() > 0:
+		case requestRevisions[name] && v.Int() > 1:
 			m.Set(fd, protoreflect.ValueOfInt64(v.Int()+s.base))
 		case requestLeases[name]:
 			if id, ok := s.leases[v.Int()]; ok {
@@ -82,6 +83,11 @@ func (s *site) incoming(resp proto.Message) {
 	defer s.mu.Unlock()
 	if r, ok := resp.(*pb.LeaseTimeToLiveResponse); ok {
 		slices.SortFunc(r.Keys, bytes.Compare)
+	}
+	if r, ok := resp.(*pb.StatusResponse); ok {
+		for i, text := range r.Errors {
+			r.Errors[i] = strings.ReplaceAll(text, "  ", " ") // the encoder adds a space or not, by build
+		}
 	}
 	known := func(own uint64) func(uint64) uint64 {
 		return func(id uint64) uint64 {

@@ -37,7 +37,7 @@ type site struct {
 	conn *grpc.ClientConn
 
 	cluster, member, term uint64 // of its headers
-	base                  int64  // subtracted from revisions
+	base                  int64  // subtracted from revisions above 1
 
 	token    string // sent with calls
 	granting string // the token that the last Authenticate was answered with
@@ -100,6 +100,7 @@ func startJoined(t *testing.T) *site {
 	t.Cleanup(n.Stop)
 	host.Stop()
 	s := newSite(t, "joined", n.Client)
+	s.base = int64(n.Status().Story.Epoch)<<40 - 1
 	s.identify(t)
 	return s
 }

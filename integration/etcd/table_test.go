@@ -45,4 +45,10 @@ var tables = []struct {
 	{"Election", tableElection},
 	{"JSON", tableJSON},
 	{"Auth", tableAuth},
+	{"AuthRanges", tableAuthRanges},
+	{"RangeCombined", tableRangeCombined},
+	{"LeaseBounds", tableLeaseBounds},
+	{"WatchCompacted", tableWatchCompacted},
+	{"Health", tableHealth},
+	{"Alarm", tableAlarm},
 }

@@ -275,6 +275,7 @@ type Status struct {
 	Story     struct {
 		State  string `json:"state"`
 		Reason string `json:"reason"`
+		Epoch  uint64 `json:"epoch"`
 		Past   []struct {
 			Key string `json:"key"`
 		} `json:"past"`

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/dagtest"
@@ -58,7 +59,7 @@ G -> a1 -> b1{/k=v -/x} -> a2{/j=1}
 
 func TestOpDetail(t *testing.T) {
 	m := dagtest.New(t, 2)
-	c := m.Draw("G -> a1 -> b1{/k=v -/x /y..=1 -/a../b}")
+	c := m.Draw("S = schema !s\nG -> a1{/p=[1]} -> b1{/k=v -/x /y..=1 -/a../b +S /l@S=w --/p#a1 /p#a1~[1]>[2] /m@opaque=}")
 	c.Add()
 	op, signed := c.Op("b1"), c.Signed("b1")
 	got, err := admin.NewOpDetail(op, m.Graph.Roster(), signed.Block(), signed.Body())
@@ -70,8 +71,15 @@ func TestOpDetail(t *testing.T) {
 		{Kind: "delete", Key: []byte("/x")},
 		{Kind: "put", Key: []byte("/y.."), Value: []byte("1")},
 		{Kind: "delete-range", Key: []byte("/a"), End: []byte("/b")},
+		{Kind: "put", Key: []byte("/l"), Value: []byte("w"), Schema: dag.SchemaIDOf([]byte("s"))},
+		{Kind: "delete-final", Key: []byte("/p"), Life: &admin.Life{Op: c.ID("a1")}},
+		{Kind: "patch", Key: []byte("/p"), Value: signed.Transactions()[0][6].Value, Life: &admin.Life{Op: c.ID("a1")}},
+		{Kind: "put", Key: []byte("/m"), Schema: dag.SchemaOpaque},
 	}}
-	if d := cmp.Diff(want, got.Transactions); d != "" {
+	if d := cmp.Diff([]admin.SchemaDetail{{ID: dag.SchemaIDOf([]byte("s")), Bytes: 1}}, got.Schemas); d != "" {
+		t.Errorf("schemas differ (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff(want, got.Transactions, cmpopts.EquateEmpty()); d != "" {
 		t.Errorf("transactions differ (-want +got):\n%s", d)
 	}
 	if got.ID != op.ID() || got.Author != op.Author() || got.BodyBytes != len(signed.Body()) || got.Operator == "" {

@@ -31,6 +31,7 @@ type OpDetail struct {
 	Transactions [][]Write         `json:"transactions"` // in order
 	VoidReasons  []string          `json:"void_reasons"` // why each of them does not count; empty where it does
 	Statements   []StatementDetail `json:"statements"`   // in order
+	Schemas      []SchemaDetail    `json:"schemas"`      // in order
 }
 
 // Blocks is an operation as it is signed and sent.
@@ -41,11 +42,26 @@ type Blocks struct {
 
 // Write is one write of a transaction.
 type Write struct {
-	Kind   string `json:"kind"` // put, delete or delete-range
-	Key    []byte `json:"key"`
-	End    []byte `json:"end,omitempty"`   // of a delete-range; empty: no upper bound
-	Value  []byte `json:"value,omitempty"` // of a put
-	Leased bool   `json:"leased,omitempty"`
+	Kind   string       `json:"kind"` // put, patch, delete, delete-final or delete-range
+	Key    []byte       `json:"key"`
+	End    []byte       `json:"end,omitempty"`   // of a delete-range; empty: no upper bound
+	Value  []byte       `json:"value,omitempty"` // of a put; of a patch its bytes (docs/merge.md section 6)
+	Schema dag.SchemaID `json:"schema,omitzero"` // of a put: how the value merges; none for plain JSON
+	Life   *Life        `json:"life,omitempty"`  // which life of the key it continues or ends; none for one that it begins, or if it names none
+	Leased bool         `json:"leased,omitempty"`
+}
+
+// Life names the write that created a life of a key.
+type Life struct {
+	Op          dag.ID `json:"op,omitzero"` // none for the operation that names it
+	Transaction uint32 `json:"transaction"`
+	Write       uint32 `json:"write"`
+}
+
+// SchemaDetail names a merge schema that an op carries.
+type SchemaDetail struct {
+	ID    dag.SchemaID `json:"id"`
+	Bytes int          `json:"bytes"` // its length
 }
 
 // StatementDetail names a statement that an op carries.
@@ -93,6 +109,7 @@ func NewOpDetail(op *dag.Op, roster *identity.Roster, block, body []byte) (OpDet
 		Transactions: [][]Write{},
 		VoidReasons:  []string{},
 		Statements:   []StatementDetail{},
+		Schemas:      []SchemaDetail{},
 	}
 	if len(body) == 0 {
 		return d, nil
@@ -121,6 +138,9 @@ func NewOpDetail(op *dag.Op, roster *identity.Roster, block, body []byte) (OpDet
 		}
 		d.Statements = append(d.Statements, StatementDetail{ID: s.ID(), Kind: s.Kind().String(), Issuer: s.Issuer})
 	}
+	for _, b := range parts.Schemas {
+		d.Schemas = append(d.Schemas, SchemaDetail{ID: dag.SchemaIDOf(b), Bytes: len(b)})
+	}
 	return d, nil
 }
 
@@ -128,12 +148,17 @@ func NewOpDetail(op *dag.Op, roster *identity.Roster, block, body []byte) (OpDet
 func newWrites(t dag.Transaction) []Write {
 	ws := make([]Write, len(t))
 	for i, w := range t {
-		ws[i] = Write{Kind: "put", Key: w.Key, Value: w.Value, Leased: w.Leased}
+		ws[i] = Write{Kind: "put", Key: w.Key, Value: w.Value, Schema: w.Schema, Leased: w.Leased}
 		switch w.Kind {
-		case dag.DeleteFinal, dag.DeleteObserved:
+		case dag.Patch, dag.DeleteFinal:
+			ws[i].Kind = w.Kind.String()
+		case dag.DeleteObserved:
 			ws[i].Kind = "delete"
 		case dag.DeleteRange:
 			ws[i].Kind, ws[i].End = "delete-range", w.End
+		}
+		if in := w.Incarnation; in.Kind != dag.IncarnationSelf {
+			ws[i].Life = &Life{Op: in.Op, Transaction: in.Tx, Write: in.Write}
 		}
 	}
 	return ws

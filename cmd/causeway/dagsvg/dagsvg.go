@@ -31,7 +31,7 @@ const (
 	radius  = 7
 	legend  = 34
 	// leastWidth is that of the legend.
-	leastWidth = 720
+	leastWidth = 760
 	nameSize   = 24 // characters of an operator's name that are shown
 	idSize     = 6  // characters of an ID that are shown: its last, which differ
 )
@@ -41,7 +41,7 @@ var palette = []string{"#4477aa", "#228833", "#aa7700", "#66558a", "#11809a", "#
 
 // style is the picture's only style sheet.
 const style = `text{font:11px sans-serif;fill:#222}.s{font-size:8px;fill:#666}.b{fill:#f6f6f6}` +
-	`.e{fill:none;stroke:#b8b8b8}.p{fill:none;stroke-width:2}.o{stroke-dasharray:2 3}.f{fill:none;stroke:#cc0000;stroke-width:2.5}.v{fill:none;stroke:#fff;stroke-width:2}`
+	`.e{fill:none;stroke:#b8b8b8}.p{fill:none;stroke-width:2}.o{stroke-dasharray:2 3}.f{fill:none;stroke:#cc0000;stroke-width:2.5}.v{fill:none;stroke:#cc0000;stroke-width:2}.r{font-size:8px;fill:#cc0000;font-weight:bold}`
 
 // Draw writes a picture of ops, which may be in any order. Edges to operations
 // that are not among them are stubs.
@@ -68,6 +68,7 @@ type lane struct {
 	color    string
 	y        int
 	last     []dag.ID // of each row
+	forked   bool
 }
 
 func (l *lane) height() int { return len(l.last) * row }
@@ -100,9 +101,9 @@ func newPicture(ops []admin.Op) *picture {
 		p.places = append(p.places, pl)
 		p.at[op.ID] = pl
 	}
-	slices.SortFunc(p.lanes, func(a, b *lane) int {
-		return cmp.Or(strings.Compare(a.operator, b.operator), a.author.Compare(b.author))
-	})
+	// An operator's lanes are together, in the order in which they begin: a key that
+	// was rotated to stands below the one before.
+	slices.SortStableFunc(p.lanes, func(a, b *lane) int { return strings.Compare(a.operator, b.operator) })
 	y := top
 	for i, l := range p.lanes {
 		l.y, l.color = y, palette[i%len(palette)]
@@ -143,7 +144,7 @@ func (p *picture) markForks() {
 			s.prev = *pl.op.Prev
 		}
 		if other := first[s]; other != nil {
-			other.fork, pl.fork = true, true
+			other.fork, pl.fork, pl.lane.forked = true, true, true
 			continue
 		}
 		first[s] = pl
@@ -186,6 +187,9 @@ func (l *lane) draw(b *strings.Builder, width int) {
 	fmt.Fprintf(b, `<rect class="b" x="0" y="%d" width="%d" height="%d"/>`+"\n", l.y, width, l.height())
 	fmt.Fprintf(b, `<text x="%d" y="%d" style="fill:%s">%s</text>`+"\n", margin, l.y+row/2-1, l.color, clean(cmp.Or(shorten(l.operator), "unknown")))
 	fmt.Fprintf(b, `<text class="s" x="%d" y="%d">%s…</text>`+"\n", margin, l.y+row/2+11, clean(l.author.String()[:20]))
+	if l.forked {
+		fmt.Fprintf(b, `<text class="r" x="%d" y="%d" text-anchor="end">FORKED</text>`+"\n", left-margin, l.y+row/2-2)
+	}
 }
 
 // edges draws what leads to pl from its parents, and from prev where that is none.
@@ -228,7 +232,7 @@ func (p *picture) edge(b *strings.Builder, from dag.ID, to *place, class, color 
 func (pl *place) draw(b *strings.Builder) {
 	op := pl.op
 	fill := pl.lane.color
-	if op.BodyBytes == 0 {
+	if op.BodyBytes == 0 || op.Void > 0 {
 		fill = "#fff"
 	}
 	b.WriteString("<g>")
@@ -246,7 +250,11 @@ func (pl *place) draw(b *strings.Builder) {
 		fmt.Fprintf(b, `<circle class="f" cx="%d" cy="%d" r="%d"/>`, pl.x, pl.y, radius+4)
 	}
 	id := op.ID.String()
-	fmt.Fprintf(b, `<text class="s" x="%d" y="%d" text-anchor="middle">%s</text></g>`+"\n", pl.x, pl.y+radius+11, id[len(id)-idSize:])
+	class, label := "s", id[len(id)-idSize:]
+	if op.Void > 0 {
+		class, label = "r", label+" VOID"
+	}
+	fmt.Fprintf(b, `<text class="%s" x="%d" y="%d" text-anchor="middle">%s</text></g>`+"\n", class, pl.x, pl.y+radius+11, label)
 }
 
 func operatorOf(op *admin.Op) string {
@@ -289,7 +297,7 @@ func drawLegend(b *strings.Builder, y int) {
 	item(`<circle r="5" fill="#555"/>`, "writes")
 	item(`<rect x="-5" y="-5" width="10" height="10" fill="#555"/>`, "statements")
 	item(`<circle r="5" fill="#fff" stroke="#555"/>`, "no body")
-	item(`<circle r="6" fill="#555"/><path class="v" d="M-5 -5l10 10m0-10l-10 10"/>`, "void")
+	item(`<circle r="6" fill="#fff" stroke="#555"/><path class="v" d="M-5 -5l10 10m0-10l-10 10"/>`, "void, or a part of it")
 	item(`<circle class="f" r="7"/>`, "fork")
 	item(`<path class="p" stroke="#555" d="M-8 0h16"/>`, "prev")
 	item(`<path class="e" d="M-8 0h16"/>`, "parent")

@@ -31,12 +31,11 @@ var atomicTypes = map[string]string{
 	"storage.VolumeAttachmentSource":            "volume or inline",
 
 	// Of these one field says which of the others may be set.
-	"apiextensions.CustomResourceConversion": "strategy and webhook",
-	"apps.DaemonSetUpdateStrategy":           "type and rollingUpdate",
-	"apps.DeploymentStrategy":                "type and rollingUpdate",
-	"apps.StatefulSetUpdateStrategy":         "type and rollingUpdate",
-	"extensions.DaemonSetUpdateStrategy":     "type and rollingUpdate",
-	"extensions.DeploymentStrategy":          "type and rollingUpdate",
+	"apps.DaemonSetUpdateStrategy":       "type and rollingUpdate",
+	"apps.DeploymentStrategy":            "type and rollingUpdate",
+	"apps.StatefulSetUpdateStrategy":     "type and rollingUpdate",
+	"extensions.DaemonSetUpdateStrategy": "type and rollingUpdate",
+	"extensions.DeploymentStrategy":      "type and rollingUpdate",
 
 	// Of these one bounds the other.
 	"autoscaling.HorizontalPodAutoscalerSpec": "minReplicas and maxReplicas",
@@ -45,7 +44,7 @@ var atomicTypes = map[string]string{
 
 	// These are one statement.
 	"apiextensions.CustomResourceDefinitionNames": "names are accepted together",
-	"apiextensions.CustomResourceValidation":      "a structural schema",
+	"apiextensions.CustomResourceDefinitionSpec":  "versions; what they share v1beta1 says once, beside them",
 	"batch.UncountedTerminatedPods":               "pods that status counts",
 	"coordination.LeaseSpec":                      "who holds it, and since when",
 	"coordination.LeaseCandidateSpec":             "who would hold it, and since when",
@@ -63,13 +62,16 @@ var fieldShapes = map[string]string{
 	// What is allocated or bound stays what it was first: something may run by it already.
 	"core.NodeSpec.podCIDR":                     "once",
 	"core.NodeSpec.podCIDRs":                    "once",
-	"core.PersistentVolumeSpec.claimRef":        "once",
 	"core.PersistentVolumeClaimSpec.volumeName": "once",
 	"core.PodSpec.nodeName":                     "once",
 	"core.ServiceSpec.clusterIP":                "once",
 	"core.ServiceSpec.clusterIPs":               "once",
 	"core.ServiceSpec.ipFamilies":               "once",
 	"core.ServiceSpec.ipFamilyPolicy":           "once",
+
+	// Not the first: claims of one name that are made apart are decided by the
+	// greater, and its site has most likely bound the volume later as well.
+	"core.PersistentVolumeSpec.claimRef": "leaf",
 
 	// At most one for each family of addresses, and the first is the field of one.
 	"core.PodStatus.hostIPs": "leaf",

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
@@ -54,7 +55,7 @@ var buildCauseway = sync.OnceValues(func() (string, error) {
 	if bin := os.Getenv(CausewayEnv); bin != "" {
 		return bin, nil
 	}
-	dir, err := build(repositoryDir, nil, "./cmd/causeway")
+	dir, err := build(repositoryDir, nil, "./cmd/causeway", fmt.Sprintf("%x", sha256.Sum256([]byte(repositoryDir)))[:8])
 	return filepath.Join(dir, "causeway"), err
 })
 
@@ -64,7 +65,7 @@ var buildEtcd = sync.OnceValues(func() (string, error) {
 	if bin := os.Getenv(EtcdEnv); bin != "" {
 		return bin, nil
 	}
-	dir, err := build(filepath.Join(repositoryDir, "integration", "reference"), nil, "go.etcd.io/etcd/server/v3")
+	dir, err := build(filepath.Join(repositoryDir, "integration", "reference"), nil, "go.etcd.io/etcd/server/v3", "")
 	return filepath.Join(dir, "server"), err
 })
 
@@ -76,16 +77,17 @@ var buildKubernetes = sync.OnceValues(func() (string, error) {
 	for name, value := range map[string]string{"gitVersion": version, "gitMajor": "1", "gitMinor": "36"} {
 		stamp += fmt.Sprintf(" -X k8s.io/component-base/version.%s=%s", name, value)
 	}
-	return build(moduleDir, []string{"-ldflags", stamp}, "tool")
+	return build(moduleDir, []string{"-ldflags", stamp}, "tool", "")
 })
 
 // build compiles what of the module in dir and returns the directory of the
-// binaries.
-func build(dir string, flags []string, what string) (string, error) {
+// binaries. What is not the same in each clone of the repository has a folder of the clone's.
+func build(dir string, flags []string, what, clone string) (string, error) {
 	out, err := outDir()
 	if err != nil {
 		return "", err
 	}
+	out = filepath.Join(out, clone)
 	args := append([]string{"build", "-C", dir, "-o", out + string(filepath.Separator)}, flags...)
 	if msg, err := exec.Command("go", append(args, what)...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build %s in %s: %w\n%s", what, dir, err, msg)

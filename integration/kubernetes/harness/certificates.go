@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -22,6 +23,8 @@ type authority struct {
 	dir  string
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
+	// issued counts certificates, so that those of one name have files of their own.
+	issued int
 }
 
 // pair is a certificate and its private key, as PEM files.
@@ -88,6 +91,8 @@ func (a *authority) issue(name string, template *x509.Certificate) pair {
 	key := newKey(a.t)
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	cert := a.sign(template, a.cert, &key.PublicKey)
+	name = fmt.Sprintf("%d-%s", a.issued, name)
+	a.issued++
 	return pair{certFile: a.write(name+".crt", "CERTIFICATE", cert.Raw), keyFile: a.writeKey(name, key)}
 }
 

@@ -38,31 +38,78 @@ type ControlPlane struct {
 	url     string
 }
 
-// StartControlPlane runs a control plane on the store at endpoint and waits
-// until the API server is ready. Flags are further ones of kube-apiserver.
+// StartControlPlane runs a control plane of its own on the store at endpoint and
+// waits until the API server is ready. Flags are further ones of kube-apiserver.
 func StartControlPlane(t testing.TB, logs, endpoint string, flags ...string) *ControlPlane {
 	t.Helper()
-	bin := program(t, buildKubernetes)
+	return Plane{Logs: logs, Endpoint: endpoint, Flags: flags}.Start(t)
+}
+
+// Trust is what the control planes of one cluster have in common: the authority
+// that vouches for all of them, and the key that signs service accounts' tokens.
+type Trust struct {
+	ca     *authority
+	tokens pair
+}
+
+// NewTrust makes an authority and a key.
+func NewTrust(t testing.TB) *Trust {
+	t.Helper()
 	ca := newAuthority(t, t.TempDir())
+	return &Trust{ca: ca, tokens: ca.tokenKey()}
+}
+
+// Plane says how to run a control plane. Logs and Endpoint are needed.
+type Plane struct {
+	// Logs is the directory of the logs, Endpoint the store's URL.
+	Logs, Endpoint string
+	// Flags are further ones of kube-apiserver.
+	Flags []string
+	// Site is the host name of the components, and before their logs' names.
+	// If empty it is that of the test. Only an island has others (see [Island]).
+	Site string
+	// Trust may be shared; nil is one of its own.
+	Trust *Trust
+	// Services is the range of the services' addresses, 10.0.0.0/24 by default.
+	Services string
+	// Controllers are further flags of kube-controller-manager.
+	Controllers []string
+	// Only starts kube-apiserver alone; the others may be started later.
+	Only bool
+}
+
+// Start runs a control plane and waits until the API server is ready.
+func (plane Plane) Start(t testing.TB) *ControlPlane {
+	t.Helper()
+	bin := program(t, buildKubernetes)
+	trust := plane.Trust
+	if trust == nil {
+		trust = NewTrust(t)
+	}
+	services := plane.Services
+	if services == "" {
+		services = "10.0.0.0/24"
+	}
 	addr := FreeAddr(t)
 	c := &ControlPlane{t: t, url: "https://" + addr}
 
-	tokens, server := ca.tokenKey(), ca.server()
-	c.APIServer = newProcess(t, logs, "kube-apiserver", filepath.Join(bin, "kube-apiserver"), append([]string{
-		"--etcd-servers=" + endpoint,
+	ca, server := trust.ca, trust.ca.server()
+	c.APIServer = plane.process(t, bin, "kube-apiserver", append([]string{
+		"--etcd-servers=" + plane.Endpoint,
 		"--bind-address=127.0.0.1", "--secure-port=" + port(t, addr), "--advertise-address=" + serviceAddress,
 		"--tls-cert-file=" + server.certFile, "--tls-private-key-file=" + server.keyFile,
 		"--client-ca-file=" + ca.file("ca.crt"), "--authorization-mode=Node,RBAC",
-		"--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.0.0.0/24",
-		"--service-account-key-file=" + tokens.certFile, "--service-account-signing-key-file=" + tokens.keyFile,
-	}, flags...)...)
+		"--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=" + services,
+		"--service-account-key-file=" + trust.tokens.certFile, "--service-account-signing-key-file=" + trust.tokens.keyFile,
+	}, plane.Flags...)...)
 	// If what the watch cache holds and what the store holds ever differ, stop.
 	c.APIServer.env = []string{"KUBE_WATCHCACHE_CONSISTENCY_CHECKER=true"}
 
-	c.Controllers = c.component(ca, logs, bin, "kube-controller-manager",
-		"--service-account-private-key-file="+tokens.keyFile, "--root-ca-file="+ca.file("ca.crt"),
-		"--use-service-account-credentials=true")
-	c.Scheduler = c.component(ca, logs, bin, "kube-scheduler")
+	c.Controllers = c.component(plane, ca, bin, "kube-controller-manager", append([]string{
+		"--service-account-private-key-file=" + trust.tokens.keyFile, "--root-ca-file=" + ca.file("ca.crt"),
+		"--use-service-account-credentials=true",
+	}, plane.Controllers...)...)
+	c.Scheduler = c.component(plane, ca, bin, "kube-scheduler")
 
 	admin := ca.client("administrator", "system:masters")
 	c.Config = &rest.Config{
@@ -86,14 +133,27 @@ func StartControlPlane(t testing.TB, logs, endpoint string, flags ...string) *Co
 
 	c.APIServer.Start()
 	c.WaitReady()
-	c.Controllers.Start()
-	c.Scheduler.Start()
+	if !plane.Only {
+		c.Controllers.Start()
+		c.Scheduler.Start()
+	}
 	return c
+}
+
+// process returns a component that is not running.
+func (plane Plane) process(t testing.TB, bin, name string, args ...string) *Process {
+	log := name
+	if plane.Site != "" {
+		log = plane.Site + "." + name
+	}
+	p := newProcess(t, plane.Logs, log, filepath.Join(bin, name), args...)
+	p.hostName = plane.Site
+	return p
 }
 
 // component returns kube-controller-manager or kube-scheduler, with an identity
 // of its own and default leader election.
-func (c *ControlPlane) component(ca *authority, logs, bin, name string, flags ...string) *Process {
+func (c *ControlPlane) component(plane Plane, ca *authority, bin, name string, flags ...string) *Process {
 	c.t.Helper()
 	cert := ca.client("system:" + name)
 	config := clientcmdapi.NewConfig()
@@ -101,11 +161,11 @@ func (c *ControlPlane) component(ca *authority, logs, bin, name string, flags ..
 	config.AuthInfos["test"] = &clientcmdapi.AuthInfo{ClientCertificate: cert.certFile, ClientKey: cert.keyFile}
 	config.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: "test"}
 	config.CurrentContext = "test"
-	file := ca.file(name + ".kubeconfig")
+	file := filepath.Join(c.t.TempDir(), "kubeconfig")
 	if err := clientcmd.WriteToFile(*config, file); err != nil {
 		c.t.Fatal(err)
 	}
-	p := newProcess(c.t, logs, name, filepath.Join(bin, name), append([]string{
+	p := plane.process(c.t, bin, name, append([]string{
 		"--kubeconfig=" + file, "--authentication-kubeconfig=" + file, "--authorization-kubeconfig=" + file,
 		"--bind-address=127.0.0.1", "--secure-port=" + port(c.t, FreeAddr(c.t)), "--cert-dir=" + c.t.TempDir(),
 	}, flags...)...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -20,12 +21,17 @@ import (
 // leaseNamespace is where each node's heartbeat is.
 const leaseNamespace = "kube-node-lease"
 
+// SiteLabel is the label of a node that names its site.
+const SiteLabel = "site"
+
 // leaseInterval is how often a kubelet renews its lease.
 const leaseInterval = 10 * time.Second
 
 // Kubelets does towards the API server what the kubelets of some nodes do, and
-// runs nothing: it registers the nodes, renews their leases, reports the pods
+// runs nothing: it registers the nodes, renews their leases, says that they are
+// ready if somebody took them for lost, reports the pods
 // that are bound to them as running, and removes those that are being deleted.
+// Pods on other nodes are others' business.
 type Kubelets struct {
 	t      testing.TB
 	client kubernetes.Interface
@@ -36,16 +42,22 @@ type Kubelets struct {
 }
 
 // StartKubelets registers count nodes, which are ready when it returns, and
-// serves them until the test ends or Stop.
+// serves them until the test ends or Stop. They are called node-0 and so on.
 func StartKubelets(t testing.TB, client kubernetes.Interface, count int) *Kubelets {
+	t.Helper()
+	return StartKubeletsOf(t, client, "node", count)
+}
+
+// StartKubeletsOf does that with nodes that are called after a site.
+func StartKubeletsOf(t testing.TB, client kubernetes.Interface, site string, count int) *Kubelets {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	k := &Kubelets{t: t, client: client, stop: cancel}
 	t.Cleanup(k.Stop)
 	for i := range count {
-		name := fmt.Sprintf("node-%d", i)
+		name := fmt.Sprintf("%s-%d", site, i)
 		k.names = append(k.names, name)
-		if err := k.register(ctx, name); err != nil {
+		if err := k.register(ctx, site, name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -61,9 +73,9 @@ func (k *Kubelets) Stop() {
 }
 
 // register makes a node, says that it is ready and makes its lease.
-func (k *Kubelets) register(ctx context.Context, name string) error {
+func (k *Kubelets) register(ctx context.Context, site, name string) error {
 	node, err := k.client.CoreV1().Nodes().Create(ctx, &core.Node{
-		ObjectMeta: meta.ObjectMeta{Name: name, Labels: map[string]string{core.LabelHostname: name}},
+		ObjectMeta: meta.ObjectMeta{Name: name, Labels: map[string]string{core.LabelHostname: name, SiteLabel: site}},
 	}, meta.CreateOptions{})
 	if err != nil {
 		return err
@@ -107,6 +119,9 @@ func (k *Kubelets) heartbeats(ctx context.Context) {
 			if err := k.renew(ctx, name); err != nil && ctx.Err() == nil {
 				k.t.Logf("kubelet %s: lease: %v", name, err)
 			}
+			if err := k.ready(ctx, name); err != nil && ctx.Err() == nil {
+				k.t.Logf("kubelet %s: node: %v", name, err)
+			}
 		}
 	}
 }
@@ -120,6 +135,30 @@ func (k *Kubelets) renew(ctx context.Context, name string) error {
 	now := meta.NowMicro()
 	lease.Spec.RenewTime = &now
 	_, err = leases.Update(ctx, lease, meta.UpdateOptions{})
+	return err
+}
+
+// ready says again that a node is ready if somebody took it for lost.
+func (k *Kubelets) ready(ctx context.Context, name string) error {
+	node, err := k.client.CoreV1().Nodes().Get(ctx, name, meta.GetOptions{})
+	if err != nil {
+		return err
+	}
+	lost := false
+	for i := range node.Status.Conditions {
+		if c := &node.Status.Conditions[i]; c.Status == core.ConditionUnknown {
+			lost = true
+			c.Status, c.Reason = core.ConditionFalse, "KubeletKnows"
+			if c.Type == core.NodeReady {
+				c.Status, c.Reason = core.ConditionTrue, "KubeletReady"
+			}
+			c.LastHeartbeatTime, c.LastTransitionTime = meta.Now(), meta.Now()
+		}
+	}
+	if !lost {
+		return nil
+	}
+	_, err = k.client.CoreV1().Nodes().UpdateStatus(ctx, node, meta.UpdateOptions{})
 	return err
 }
 
@@ -175,7 +214,7 @@ func (k *Kubelets) pod(ctx context.Context, pod *core.Pod) error {
 	pods := k.client.CoreV1().Pods(pod.Namespace)
 	var err error
 	switch {
-	case pod.Spec.NodeName == "":
+	case !slices.Contains(k.names, pod.Spec.NodeName):
 	case pod.DeletionTimestamp != nil:
 		now := int64(0)
 		err = pods.Delete(ctx, pod.Name, meta.DeleteOptions{
@@ -185,6 +224,10 @@ func (k *Kubelets) pod(ctx context.Context, pod *core.Pod) error {
 		run := pod.DeepCopy()
 		k.ips++
 		k.run(run, fmt.Sprintf("10.1.%d.%d", k.ips>>8&255, k.ips&255))
+		_, err = pods.UpdateStatus(ctx, run, meta.UpdateOptions{})
+	case pod.Status.Phase == core.PodRunning && !isReady(pod):
+		run := pod.DeepCopy()
+		run.Status.Conditions = runConditions(pod.Status.Conditions)
 		_, err = pods.UpdateStatus(ctx, run, meta.UpdateOptions{})
 	}
 	// A pod that was changed or removed meanwhile comes again, or not.
@@ -200,16 +243,7 @@ func (k *Kubelets) run(pod *core.Pod, ip string) {
 	pod.Status.Phase = core.PodRunning
 	pod.Status.StartTime = &now
 	pod.Status.PodIP, pod.Status.PodIPs = ip, []core.PodIP{{IP: ip}}
-	conditions := pod.Status.Conditions[:0:0]
-	for _, c := range pod.Status.Conditions {
-		if c.Type == core.PodScheduled {
-			conditions = append(conditions, c)
-		}
-	}
-	for _, kind := range []core.PodConditionType{core.PodInitialized, core.ContainersReady, core.PodReady} {
-		conditions = append(conditions, core.PodCondition{Type: kind, Status: core.ConditionTrue, LastTransitionTime: now})
-	}
-	pod.Status.Conditions = conditions
+	pod.Status.Conditions = runConditions(pod.Status.Conditions)
 	started := true
 	for _, c := range pod.Spec.Containers {
 		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, core.ContainerStatus{
@@ -217,4 +251,28 @@ func (k *Kubelets) run(pod *core.Pod, ip string) {
 			State: core.ContainerState{Running: &core.ContainerStateRunning{StartedAt: now}},
 		})
 	}
+}
+
+// runConditions are those of a pod that runs.
+func runConditions(before []core.PodCondition) (conditions []core.PodCondition) {
+	for _, c := range before {
+		if c.Type == core.PodScheduled {
+			conditions = append(conditions, c)
+		}
+	}
+	for _, kind := range []core.PodConditionType{core.PodInitialized, core.ContainersReady, core.PodReady} {
+		conditions = append(conditions, core.PodCondition{Type: kind, Status: core.ConditionTrue, LastTransitionTime: meta.Now()})
+	}
+	return conditions
+}
+
+// isReady reports whether nobody has said that a pod which runs is not ready, as
+// the controller manager says of those on lost nodes.
+func isReady(pod *core.Pod) bool {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == core.PodReady {
+			return c.Status == core.ConditionTrue
+		}
+	}
+	return false
 }

@@ -23,7 +23,9 @@ type Process struct {
 	bin  string
 	args []string
 	env  []string
-	log  string
+	// hostName is the program's own, "" for that of the test.
+	hostName string
+	log      string
 	// keepUp starts the program again when it ends by itself, as an init
 	// system does.
 	keepUp bool
@@ -70,6 +72,9 @@ func (p *Process) run() error {
 	cmd.Stdout, cmd.Stderr = out, out
 	// The children must not outlive a test binary that is killed.
 	cmd.SysProcAttr = deathSignal()
+	if p.hostName != "" {
+		hostNamed(cmd, p.hostName)
+	}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}

@@ -73,6 +73,14 @@ func NewIndependent(t testing.TB, logs string, flags ...string) *Store {
 func newProfiled(t testing.TB, s *Store, profile ...string) *Store {
 	t.Helper()
 	s.Start()
+	setProfile(t, s, profile...)
+	s.Stop()
+	return s
+}
+
+// setProfile sets a profile on a node that runs, with the command's arguments.
+func setProfile(t testing.TB, s *Store, profile ...string) {
+	t.Helper()
 	deadline := time.Now().Add(readyTimeout)
 	for { // the admin socket opens a moment after the client port
 		var msg bytes.Buffer
@@ -80,13 +88,11 @@ func newProfiled(t testing.TB, s *Store, profile ...string) *Store {
 		cmd.Stderr = &msg
 		err := cmd.Run()
 		if err == nil {
-			break
+			return
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("causeway policy profile: %v\n%s", err, &msg)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	s.Stop()
-	return s
 }

@@ -69,12 +69,18 @@ func NewJoined(t testing.TB, logs string, flags ...string) *Store {
 	founder.Start()
 	ticket := invite(t, founder)
 	s := newCauseway(t, logs, "causeway", "http://", flags)
-	join := exec.Command(s.bin, "join", "--data-dir", s.Dir)
-	join.Stdin = bytes.NewReader(ticket)
-	if out, err := join.CombinedOutput(); err != nil {
+	join(t, s, ticket)
+	return s
+}
+
+// join makes a node that is not started one of the mesh that a ticket is for.
+func join(t testing.TB, s *Store, ticket []byte) {
+	t.Helper()
+	cmd := exec.Command(s.bin, "join", "--data-dir", s.Dir)
+	cmd.Stdin = bytes.NewReader(ticket)
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("causeway join: %v\n%s", err, out)
 	}
-	return s
 }
 
 // invite returns a ticket to join the mesh of a node. The node's admin socket
