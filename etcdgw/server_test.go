@@ -250,8 +250,8 @@ func TestHashKV(t *testing.T) {
 		}
 		return resp
 	}
-	if empty := hash(0); empty.Hash == 0 || empty.CompactRevision != -1 {
-		t.Errorf("HashKV of nothing = %v, want a hash and compact revision -1, as etcd's", empty)
+	if empty := hash(0); empty.Hash != 1084519789 || empty.CompactRevision != -1 {
+		t.Errorf("HashKV of nothing = %v, want the hash and the compact revision -1 of an etcd", empty)
 	}
 	rev := s.put(t, "a", "1")
 	before := hash(0)

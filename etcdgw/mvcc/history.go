@@ -24,6 +24,11 @@ func (h *history) append(x *version) {
 		h.blocks = append(h.blocks, make([]*version, 0, historyBlock))
 		n++
 	}
+	if h.next > h.first {
+		if last := h.at(h.next - 1); last.kv.ModRevision == x.kv.ModRevision {
+			x.sub = last.sub + 1
+		}
+	}
 	h.blocks[n-1] = append(h.blocks[n-1], x)
 	h.next++
 	h.bytes += x.cost()

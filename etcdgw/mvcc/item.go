@@ -43,11 +43,13 @@ type item struct {
 // key returns the item's name as the bytes that all its versions share.
 func (it *item) key() []byte { return unsafe.Slice(unsafe.StringData(it.name), len(it.name)) }
 
-// version is one version of one key. Only prev is ever changed, to cut history.
+// version is one version of one key. Once it is in history, only prev is ever
+// changed, to cut that.
 type version struct {
 	kv    mvccpb.KeyValue // Version 0: a tombstone, with key and mod revision only
 	item  *item
 	prev  *version // the version before, nil if none or compacted
+	sub   uint32   // which one of its revision, from 0
 	local bool     // of the local namespace
 }
 

@@ -25,7 +25,8 @@
 //   - Status: version, storage version, sizes and raft indexes must be there where etcd has them. The quota, and
 //     the name and URLs of the member, are not compared.
 //   - Authenticate: a token must be there.
-//   - Hash and HashKV: the number must not be 0.
+//   - Hash and HashKV: the number must not be 0. HashKV of a founder is compared as it comes
+//     where no server chose a lease's ID (TestHashKV).
 //   - Responses of a watch that hold events are cut into events, since how many revisions share a response
 //     depends on timing. That revisions are not split among responses and that the header is
 //     not behind the events is checked of each site by itself. Progress notifications of

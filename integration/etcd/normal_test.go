@@ -114,6 +114,7 @@ func (s *site) incoming(resp proto.Message) {
 			m.Set(fd, protoreflect.ValueOfUint64(member(v.Uint())))
 		case responseTerms[name]:
 			m.Set(fd, protoreflect.ValueOfUint64(term(v.Uint())))
+		case s.hashes && name == "etcdserverpb.HashKVResponse.hash":
 		case responsePresent[name]:
 			m.Set(fd, present(fd))
 		case responseIgnored[name]:

@@ -38,6 +38,7 @@ type site struct {
 
 	cluster, member, term uint64 // of its headers
 	base                  int64  // subtracted from revisions above 1
+	hashes                bool   // compare HashKV as it comes
 
 	token    string // sent with calls
 	granting string // the token that the last Authenticate was answered with
