@@ -80,8 +80,6 @@ func (s *snapshot) before(ctx context.Context, rev int64) ([]*version, error) {
 	return old, err
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // kvHash hashes versions as etcd stores them: the revision as the key, with a
 // mark if it is a deletion, and the key-value.
 type kvHash struct {
