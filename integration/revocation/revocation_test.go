@@ -235,7 +235,7 @@ func TestRevokedWhileCutOff(t *testing.T) {
 	refused(t, b, team+"probe") // for the thief's sake, or for the revocation's
 	becomes(t, b, team+"late", "")
 	if story := b.Status().Story; story.State != "revoked" || !strings.Contains(story.Reason, "revoked by the root") {
-		t.Errorf("the status of a revoked node says %q, want that it is, and by whom", story)
+		t.Errorf("the status of a revoked node says %+v, want that it is, and by whom", story)
 	}
 	becomes(t, b, team+"seen", "before")
 
