@@ -24,13 +24,13 @@ import (
 // signatures checked in batches of a frame on all processors, and batches of a
 // frame appended to a store, each synced.
 type ceiling struct {
-	ops    int
-	bytes  int64         // blocks and bodies
+	ops    int           // in all
+	bytes  int64         // blocks and bodies of all
+	tried  int           // of ops, what was measured
 	verify time.Duration // alone
 	write  time.Duration // alone
 	both   time.Duration // at the same time
-
-	cpu time.Duration // processor time of both at the same time
+	cpu    time.Duration // processor time of both at the same time
 }
 
 // frame is operations of one batch, and the records that hold them.
@@ -39,11 +39,18 @@ type frame struct {
 	records []dag.Record
 }
 
-// chunkFrames is how many frames are read at a time, which is not measured.
-const chunkFrames = 64
+const (
+	// chunkFrames is how many frames are read at a time, which is not measured.
+	chunkFrames = 64
+	// ceilingOps is about how many operations are measured; of more, chunks
+	// evenly spread over the log.
+	ceilingOps = 200_000
+)
 
-// measureCeiling measures with the operations of the node in dir, and writes to scratch.
-func measureCeiling(ctx context.Context, dir, scratch string) (c ceiling, err error) {
+// measureCeiling measures with operations of the node in dir, which holds about
+// so many, and writes to scratch.
+func measureCeiling(ctx context.Context, dir, scratch string, ops int) (c ceiling, err error) {
+	every, chunk := max(1, ops/ceilingOps), 0
 	var stores [2]*leveldb.Store
 	for i := range stores {
 		if stores[i], err = leveldb.Open(fmt.Sprintf("%s-%d", scratch, i), leveldb.Options{}); err != nil {
@@ -57,6 +64,12 @@ func measureCeiling(ctx context.Context, dir, scratch string) (c ceiling, err er
 			for _, u := range f.ops {
 				c.bytes += int64(len(u.Block()) + len(u.Body()))
 			}
+		}
+		if chunk++; chunk%every != 0 {
+			return ctx.Err()
+		}
+		for _, f := range frames {
+			c.tried += len(f.ops)
 		}
 		for _, m := range []struct {
 			took   *time.Duration
@@ -163,12 +176,12 @@ func writeAll(store *leveldb.Store, frames []frame) error {
 	return nil
 }
 
-func (c ceiling) perSecond(d time.Duration) float64 { return float64(c.ops) / d.Seconds() }
+func (c ceiling) perSecond(d time.Duration) float64 { return float64(c.tried) / d.Seconds() }
 
 // micros returns d in microseconds for each of n.
 func micros(d time.Duration, n int) float64 { return float64(d) / float64(n) / 1000 }
 
 func (c ceiling) print(out io.Writer) {
 	fmt.Fprintf(out, "%d operations, %.1f MiB; this machine alone: verifies %.0f/s, writes %.0f/s, both at once %.0f/s, %.1f µs of processor time each\n",
-		c.ops, float64(c.bytes)/(1<<20), c.perSecond(c.verify), c.perSecond(c.write), c.perSecond(c.both), micros(c.cpu, c.ops))
+		c.ops, float64(c.bytes)/(1<<20), c.perSecond(c.verify), c.perSecond(c.write), c.perSecond(c.both), micros(c.cpu, c.tried))
 }

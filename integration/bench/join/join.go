@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -11,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/causeway-sync/causeway/dag/leveldb"
+	"github.com/causeway-sync/causeway/integration/fleet"
 	"github.com/causeway-sync/causeway/integration/rival"
 )
 
@@ -24,7 +27,6 @@ const (
 
 	metricAdmitted = "causeway_ops_admitted_total"
 	metricSent     = `causeway_p2p_stream_bytes_total{direction="out"}`
-	metricReceived = `causeway_p2p_stream_bytes_total{direction="in"}`
 )
 
 // A join is a fresh node's way from nothing to all that the origin holds.
@@ -32,7 +34,7 @@ type join struct {
 	options
 	held          ceiling // what the origin holds
 	origin, fresh string  // directories
-	a, b          *site
+	a, b          *fleet.Site
 }
 
 func (j *join) build(ctx context.Context, scratch string) error {
@@ -40,48 +42,41 @@ func (j *join) build(ctx context.Context, scratch string) error {
 	if err != nil {
 		return err
 	}
-	if j.a, err = newSite(binary, j.origin); err == nil {
-		j.b, err = newSite(binary, j.fresh)
+	if j.a, err = fleet.New(binary, j.origin); err == nil {
+		j.b, err = fleet.New(binary, j.fresh)
 	}
 	return err
 }
 
 func (j *join) stop() {
-	for _, s := range []*site{j.a, j.b} {
+	for _, s := range []*fleet.Site{j.a, j.b} {
 		if s != nil {
-			s.end(syscall.SIGTERM)
+			s.End(syscall.SIGTERM)
 		}
 	}
 }
 
 func (j *join) run(ctx context.Context, out io.Writer) error {
-	peers := make([]string, 2)
-	for i := range peers {
-		var err error
-		if peers[i], err = rival.FreeAddr(); err != nil {
-			return err
-		}
-	}
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := j.a.start(ctx, peers[0]); err != nil {
+	if err := j.a.Start(ctx); err != nil {
 		return err
 	}
-	if err := j.a.ready(starting); err != nil {
+	if err := j.a.Ready(starting); err != nil {
 		return err
 	}
-	ticket, err := j.a.causeway(ctx, "", "invite", "--data-dir", j.origin)
+	ticket, err := j.a.Run(ctx, "", "invite", "--data-dir", j.origin)
 	if err != nil {
 		return err
 	}
-	if _, err := j.b.causeway(ctx, ticket, "join", "--data-dir", j.fresh, "--operator-name", "fresh"); err != nil {
+	if _, err := j.b.Run(ctx, ticket, "join", "--data-dir", j.fresh, "--operator-name", "fresh"); err != nil {
 		return err
 	}
-	before, err := j.a.usage()
+	before, err := j.a.Usage()
 	if err != nil {
 		return err
 	}
-	sent, err := j.a.metric(ctx, metricSent)
+	sent, err := j.a.Metric(ctx, metricSent)
 	if err != nil {
 		return err
 	}
@@ -89,40 +84,41 @@ func (j *join) run(ctx context.Context, out io.Writer) error {
 	var profiles sync.WaitGroup
 	defer profiles.Wait()
 	began := time.Now()
-	taken, peak := 0.0, int64(0) // by the lives of the fresh node so far
+	taken, peak := 0.0, int64(0) // operations by the lives of the fresh node so far; memory in any
 	var cpu time.Duration
 	for life, until := range append(j.cutsAt(), float64(j.held.ops)) {
-		if err := j.b.start(ctx, peers[1]); err != nil {
+		if err := j.b.Start(ctx); err != nil {
 			return err
 		}
-		if err := j.b.ready(starting); err != nil {
+		if err := j.b.Ready(starting); err != nil {
 			return err
 		}
 		if j.profile != "" && life == 0 {
-			for name, s := range map[string]*site{"origin": j.a, "fresh": j.b} {
+			for name, s := range map[string]*fleet.Site{"origin": j.a, "fresh": j.b} {
 				profiles.Go(func() {
-					if err := s.profile(ctx, filepath.Join(j.profile, name+".pprof"), profileTime); err != nil {
+					if err := s.Profile(ctx, filepath.Join(j.profile, name+".pprof"), profileTime); err != nil {
 						fmt.Fprintf(out, "no profile of the %s node: %v\n", name, err)
 					}
 				})
 			}
 		}
-		got, err := j.follow(ctx, until-taken)
-		if err != nil {
+		if err := j.follow(ctx, until-taken); err != nil {
 			return err
 		}
-		taken += got
-		u, err := j.b.usage()
+		u, err := j.b.Usage()
 		if err != nil {
 			return err
 		}
 		peak, cpu = max(peak, u.Peak), cpu+u.CPU
 		if life < j.cuts {
-			j.b.end(syscall.SIGKILL)
+			j.b.End(syscall.SIGKILL)
+			if taken, err = j.logged(); err != nil {
+				return err
+			}
 		}
 	}
 	took := time.Since(began)
-	after, err := j.a.usage()
+	after, err := j.a.Usage()
 	if err != nil {
 		return err
 	}
@@ -131,7 +127,7 @@ func (j *join) run(ctx context.Context, out io.Writer) error {
 		took.Seconds(), j.cuts, rate, rate/j.held.perSecond(j.held.both), rate/j.held.perSecond(j.held.verify+j.held.write))
 	own := after.CPU - before.CPU
 	fmt.Fprintf(out, "processor time per operation: origin %.1f µs, fresh %.1f µs, together %.1f times that of verifying and writing\n",
-		micros(own, j.held.ops), micros(cpu, j.held.ops), float64(own+cpu)/float64(j.held.cpu))
+		micros(own, j.held.ops), micros(cpu, j.held.ops), micros(own+cpu, j.held.ops)/micros(j.held.cpu, j.held.tried))
 	fmt.Fprintf(out, "memory: origin %d MiB before, at most %d MiB; fresh at most %d MiB\n", before.RSS>>20, after.Peak>>20, peak>>20)
 	return j.sentTwice(ctx, out, sent)
 }
@@ -147,27 +143,37 @@ func (j *join) cutsAt() []float64 {
 	return at
 }
 
-// follow waits until this life of the fresh node has taken in so many
-// operations, and returns how many it has then.
-func (j *join) follow(ctx context.Context, until float64) (float64, error) {
+// follow waits until this life of the fresh node has taken in so many operations.
+func (j *join) follow(ctx context.Context, until float64) error {
 	for {
-		got, err := j.b.metric(ctx, metricAdmitted)
+		got, err := j.b.Metric(ctx, metricAdmitted)
 		if err != nil || got >= until {
-			return got, err
+			return err
 		}
 		select {
 		case <-time.After(lookEvery):
 		case <-ctx.Done():
-			return got, ctx.Err()
+			return ctx.Err()
 		}
 	}
+}
+
+// logged returns how many operations the fresh node, which does not run, has in
+// its log: until it holds all there is nothing else in it.
+func (j *join) logged() (n float64, err error) {
+	store, err := leveldb.Open(filepath.Join(j.fresh, "store"), leveldb.Options{MustExist: true})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return float64(store.Last()), nil
 }
 
 // sentTwice prints what left the origin beyond the operations. It counts a session's bytes when that ends.
 func (j *join) sentTwice(ctx context.Context, out io.Writer, before float64) error {
 	var sent float64
 	for range 100 {
-		now, err := j.a.metric(ctx, metricSent)
+		now, err := j.a.Metric(ctx, metricSent)
 		if err != nil {
 			return err
 		}

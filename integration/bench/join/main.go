@@ -20,10 +20,11 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"syscall"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -75,7 +76,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := m.make(ctx, out); err != nil {
 		return err
 	}
-	c, err := measureCeiling(ctx, m.dir, filepath.Join(scratch, "ceiling"))
+	c, err := measureCeiling(ctx, m.dir, filepath.Join(scratch, "ceiling"), o.ops)
 	if err != nil {
 		return err
 	}
@@ -85,8 +86,5 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer j.stop()
-	if err := j.run(ctx, out); err != nil {
-		return err
-	}
-	return nil
+	return j.run(ctx, out)
 }
