@@ -21,7 +21,7 @@ const (
 	// startTimeout bounds how long a node may take to replay its log.
 	startTimeout = 5 * time.Minute
 	// lookEvery is how often the fresh node is asked how far it is.
-	lookEvery = 20 * time.Millisecond
+	lookEvery = 100 * time.Millisecond
 	// profileTime is how long a profile is taken.
 	profileTime = 10 * time.Second
 
