@@ -429,6 +429,7 @@ func TestConvergenceOfVerdicts(t *testing.T) {
 			}
 			n.watch(rt)
 			n.compare(rt, want)
+			n.compareWrites(rt, want)
 			maps.DeleteFunc(n.mine, func(k, _ string) bool { return !latest.isMine[k] })
 			wantShown := maps.Clone(shown)
 			maps.Copy(wantShown, n.mine)
@@ -459,5 +460,35 @@ func (s *site) compare(rt *rapid.T, want map[string]string) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		rt.Fatalf("replicated values (-want +got):\n%s", diff)
+	}
+}
+
+// compareWrites compares what the writes of each key make, those since the last cut and all of them, with the values.
+func (s *site) compareWrites(rt *rapid.T, want map[string]string) {
+	unsettled := make(map[string]bool)
+	for _, key := range s.view.Unsettled(nil, len(testKeys)) {
+		unsettled[string(key)] = true
+	}
+	for _, key := range testKeys {
+		for _, most := range []int{0, 1 << 20} {
+			kw, err := s.view.WritesOf([]byte(key), most, s.log)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			value, ok := want[key]
+			switch r := kw.History.Value(); {
+			case ok != (r.Tree != nil) || ok && string(r.Tree.Value()) != value:
+				rt.Fatalf("%d writes of %q do not make %q", len(kw.Writes), key, value)
+			case ok && !unsettled[key] && most == 0 && kw.Writes[len(kw.Writes)-1].Counts && r.Merged:
+				rt.Fatalf("%q is settled, and a merge", key)
+			case most > 0 && !kw.All:
+				rt.Fatalf("not all writes of %q", key)
+			}
+			for i := range kw.Writes {
+				if w := &kw.Writes[i]; w.Void && w.Counts || w.Kind == dag.Replace && !w.Void && !w.Counts {
+					rt.Fatalf("write %+v of %q", w, key)
+				}
+			}
+		}
 	}
 }

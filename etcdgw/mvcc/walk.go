@@ -26,6 +26,10 @@ type walk struct {
 	least   int // how many events are wanted before a cut ends the walk
 	// read are the transactions with range deletes of the key that events has.
 	read map[txName]bool
+	// told has all single writes, if they are wanted (WritesOf); then events has those,
+	// too, that do not count. numbers are the events in the history.
+	told    map[txName]map[uint32]*KeyWrite
+	numbers []int
 }
 
 // reader reads the log for walks, from its end backwards, each record once.
@@ -185,13 +189,19 @@ func (r *reading) transaction(o *origin, t dag.Transaction, links []link) {
 				covered = coveredIn(t, r.waiting)
 			}
 		}
+		if wk.told != nil {
+			wk.tell(o, uint32(i), w, void)
+		}
 		if void {
+			wk.addUnread(o, uint32(i), r.at)
 			continue
 		}
 		r.ranges(wk, key, o, covered[key], i)
 		covered[key] = slices.DeleteFunc(covered[key], func(d int) bool { return d > i })
 		if e, ok := r.event(o, uint32(i), w, l, wk); ok {
 			wk.add(e, l.past)
+		} else {
+			wk.addUnread(o, uint32(i), r.at)
 		}
 	}
 	for key, deletes := range covered { // those before the first single write
@@ -257,6 +267,13 @@ func (w *walk) add(e event, past bool) {
 		return
 	}
 	w.events, w.ends = append(w.events, e), append(w.ends, e.origin)
+}
+
+// addUnread adds a write that does not count, if such are wanted.
+func (w *walk) addUnread(o *origin, index uint32, at dag.Index) {
+	if w.told != nil {
+		w.events = append(w.events, event{write: write{origin: o, index: index}, at: at, kind: unread})
+	}
 }
 
 // finish returns the events of a key that a walk has found, in order, with the

@@ -96,6 +96,7 @@ type Pipeline struct {
 	admissions chan *admission
 	carries    chan *carry
 	rotations  chan *rotation
+	looks      chan *look
 	closing    chan struct{}
 	closeOnce  sync.Once
 	stopped    chan struct{} // closed when the writer has returned
@@ -191,6 +192,7 @@ func Open(cfg Config) (*Pipeline, error) {
 		admissions: make(chan *admission, queueAdmissions),
 		carries:    make(chan *carry),
 		rotations:  make(chan *rotation),
+		looks:      make(chan *look),
 		closing:    make(chan struct{}),
 		stopped:    make(chan struct{}),
 		readyCh:    make(chan struct{}),
@@ -285,6 +287,8 @@ func (p *Pipeline) run() {
 			p.carry(c)
 		case r := <-p.rotations:
 			p.rotateOnRequest(r)
+		case l := <-p.looks:
+			p.lookNow(l)
 		case <-timer.C:
 			if len(p.unsealed) > 0 && len(p.admissions) == 0 {
 				p.seal()
@@ -351,6 +355,8 @@ func (p *Pipeline) refuseAll() {
 			c.done <- carried{err: ErrStopped}
 		case r := <-p.rotations:
 			r.done <- rotated{err: ErrStopped}
+		case l := <-p.looks:
+			l.done <- ErrStopped
 		default:
 			return
 		}
