@@ -319,7 +319,8 @@ func TestFoldOverQuota(t *testing.T) {
 		deliver(t, p, q)
 		nodes = append(nodes, q)
 	}
-	for _, q := range nodes { // each has opened a window with an op of its own
+	for _, q := range nodes { // each opens a window with an op of its own
+		<-q.ReadyCh()
 		deliver(t, q, p)
 	}
 	if err := p.Close(); err != nil {
