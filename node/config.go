@@ -57,6 +57,10 @@ type Config struct {
 	ListenPeerAddrs []string
 	// Peers are multiaddrs, each ending in /p2p/<peer ID>, to keep connected with.
 	Peers []string
+	// AdvertisePeerAddrs, Relays, RelayService, HolePunching, MDNS and
+	// NoPeerExchange are as Advertise and those names in p2p.Config.
+	AdvertisePeerAddrs, Relays                       []string
+	RelayService, HolePunching, MDNS, NoPeerExchange bool
 
 	// RotateWait bounds the random time that the node waits before it rotates a
 	// key that writes elsewhere, too. Default: commit.DefaultRotateWait.
@@ -95,6 +99,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: no data directory", ErrConfig)
 	}
 	if err := p2p.CheckAddrs(c.ListenPeerAddrs, c.Peers); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if err := p2p.CheckReach(c.AdvertisePeerAddrs, c.Relays); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	if _, err := parseRetention(c.AutoCompactionMode, c.AutoCompactionRetention); err != nil {

@@ -86,6 +86,8 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	err = n.openNetwork(ctx, p2p.Config{
 		Key: key, Mesh: n.mesh, Backend: n.pipeline, Meta: n.store,
 		Listen: cfg.ListenPeerAddrs, Peers: cfg.Peers, Logger: n.log, Registerer: registry,
+		Advertise: cfg.AdvertisePeerAddrs, Relays: cfg.Relays, RelayService: cfg.RelayService, HolePunching: cfg.HolePunching,
+		MDNS: cfg.MDNS, NoPeerExchange: cfg.NoPeerExchange,
 	})
 	if err != nil {
 		return nil, err

@@ -35,10 +35,5 @@ func (n *Node) openNetwork(ctx context.Context, cfg p2p.Config) (err error) {
 	if n.network, err = p2p.Open(ctx, cfg); err != nil {
 		return err
 	}
-	var listen []string
-	for _, a := range n.network.Addrs() {
-		bare, _, _ := strings.Cut(a, "/p2p/")
-		listen = append(listen, bare)
-	}
-	return n.store.PutMeta(metaListen, []byte(strings.Join(listen, "\n")))
+	return n.store.PutMeta(metaListen, []byte(strings.Join(n.network.ListenAddrs(), "\n")))
 }

@@ -30,6 +30,7 @@ Flags that mean what a flag of etcd means carry its name.`,
 		Example: `  causeway serve
   causeway serve --data-dir b --listen-client-urls http://127.0.0.1:22379
   causeway serve --listen-peer-addrs /ip4/0.0.0.0/udp/7600/quic-v1,/ip4/0.0.0.0/tcp/7600
+  causeway serve --peers /dns4/site-a.example/tcp/7600/p2p/12D3KooW… --relays /dns4/relay.example/tcp/4001/p2p/12D3KooW…
   causeway serve --listen-client-urls https://0.0.0.0:2379 --cert-file server.crt --key-file server.key`,
 		Args: exactly(0, ""),
 	}
@@ -40,8 +41,7 @@ Flags that mean what a flag of etcd means carry its name.`,
 	f.StringSliceVar(&cfg.ListenClientURLs, "listen-client-urls", []string{node.DefaultClientURL}, "URLs on which clients are served")
 	f.StringSliceVar(&cfg.AdvertiseClientURLs, "advertise-client-urls", nil, "URLs told to clients (default those listened on)")
 	f.StringSliceVar(&cfg.ListenMetricsURLs, "listen-metrics-urls", nil, "further URLs for /metrics and /health")
-	f.StringSliceVar(&cfg.ListenPeerAddrs, "listen-peer-addrs", nil, "multiaddrs on which other nodes may connect (default loopback, TCP and QUIC, on ports taken at the first start and kept)")
-	f.StringSliceVar(&cfg.Peers, "peers", nil, "multiaddrs of nodes to stay connected with, each ending in /p2p/<peer ID>")
+	peerFlagsParsed := peerFlags(c, &cfg)
 	f.StringVar(&cfg.TLS.CertFile, "cert-file", "", "certificate for https client URLs")
 	f.StringVar(&cfg.TLS.KeyFile, "key-file", "", "its private key")
 	f.StringVar(&cfg.TLS.ClientCAFile, "trusted-ca-file", "", "authorities that client certificates must come from")
@@ -59,6 +59,7 @@ Flags that mean what a flag of etcd means carry its name.`,
 			return usageError{fmt.Errorf("--auth-token %q is not %s", *authToken, authTokenSimple)}
 		}
 		gatewayFlagsParsed()
+		peerFlagsParsed()
 		cfg.AuthTokenTTL = time.Duration(*tokenTTL) * time.Second
 		var err error
 		if cfg.Logger, err = logger(); err != nil {

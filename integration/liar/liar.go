@@ -34,7 +34,7 @@ type Liar struct {
 func New(tb testing.TB, key *identity.PrivateKey, mesh dag.ID, peers ...string) *Liar {
 	tb.Helper()
 	l := &Liar{tb: tb, key: key, graph: dag.NewGraphOf(mesh), ops: make(map[dag.ID][2][]byte)}
-	net, err := p2p.Open(tb.Context(), p2p.Config{Key: key, Mesh: mesh, Backend: l, Meta: memstore.New(), Listen: []string{}, Peers: peers})
+	net, err := p2p.Open(tb.Context(), p2p.Config{Key: key, Mesh: mesh, Backend: l, Meta: memstore.New(), Listen: []string{}, Peers: peers, NoPeerExchange: true})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func (s *site) open() {
 	opts, s.end = s.wire.options(s.at)
 	s.network, err = p2p.Open(s.t.Context(), p2p.Config{
 		Key: key, Mesh: s.mesh.Founding.ID(), Backend: backend, Meta: s.store,
-		Listen: []string{multiaddr(s.at)}, Peers: peers, HostOptions: opts,
+		Listen: []string{multiaddr(s.at)}, Peers: peers, HostOptions: opts, NoPeerExchange: true, // a degree of its own
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -33,11 +33,14 @@ type book struct {
 
 type bookEntry struct {
 	info    peer.AddrInfo
-	pinned  bool      // configured: never forgotten
-	stored  bool      // in meta
-	retired bool      // the node has another key by now: not dialled
-	seen    time.Time // last added or remembered
-	next    time.Time // not dialled before
+	pinned  bool                  // configured: never forgotten
+	stored  bool                  // in meta
+	retired bool                  // the node has another key by now: not dialled
+	hint    bool                  // others said where it is: forgotten if it is not there
+	fails   int                   // attempts since the last that succeeded
+	hints   []multiaddr.Multiaddr // where others said it is, the newest first
+	seen    time.Time             // last added or remembered
+	next    time.Time             // not dialled before
 	wait    time.Duration
 	dialing bool
 }
@@ -97,7 +100,7 @@ func (b *book) pin(info peer.AddrInfo) error {
 	if err != nil {
 		return err
 	}
-	e.pinned = true
+	e.pinned, e.hint = true, false
 	e.seen = time.Now()
 	for _, a := range info.Addrs {
 		if !containsAddr(e.info.Addrs, a) {
@@ -137,6 +140,33 @@ func (b *book) entry(id peer.ID) (*bookEntry, error) {
 	return e, nil
 }
 
+// hint adds where others say that a peer is, unless the book is full. It takes
+// nobody's place, nor that of addresses that proved good.
+func (b *book) hint(info peer.AddrInfo) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.entries[info.ID]
+	if e == nil {
+		if len(b.entries) >= maxPeers {
+			return
+		}
+		e = &bookEntry{info: peer.AddrInfo{ID: info.ID}, hint: true, seen: time.Now()}
+		b.entries[info.ID] = e
+	}
+	news := false
+	for _, a := range info.Addrs[:min(len(info.Addrs), maxTicketAddrs)] {
+		if len(a.Bytes()) <= maxAddr && !containsAddr(e.info.Addrs, a) && !containsAddr(e.hints, a) {
+			e.hints = slices.Insert(e.hints, 0, a)
+			news = true
+		}
+	}
+	e.hints = e.hints[:min(len(e.hints), maxTicketAddrs)]
+	if news && !e.dialing {
+		e.next, e.wait = time.Time{}, 0
+		b.poke()
+	}
+}
+
 // remember keeps the addresses of a peer, durably, if they are news. The
 // write is skipped while only the time changed, but for once a day.
 func (b *book) remember(id peer.ID, addrs []multiaddr.Multiaddr) error {
@@ -170,6 +200,7 @@ func (b *book) remember(id peer.ID, addrs []multiaddr.Multiaddr) error {
 	}
 	e.info.Addrs = kept[:min(len(kept), maxTicketAddrs)]
 	e.seen = time.Now()
+	e.hint = false
 	if err := b.meta.PutMeta(peerMeta+id.String(), encodePeer(e.info.Addrs, e.seen)); err != nil {
 		return err
 	}
@@ -201,7 +232,7 @@ func (b *book) inherit(old, heir peer.ID) (news bool, err error) {
 	if !news {
 		return false, nil
 	}
-	e.pinned = e.pinned || from.pinned
+	e.pinned, e.hint = e.pinned || from.pinned, false
 	e.seen = time.Now()
 	e.next, e.wait = time.Time{}, 0
 	b.poke()
@@ -220,12 +251,13 @@ func containsAddr(addrs []multiaddr.Multiaddr, a multiaddr.Multiaddr) bool {
 	return slices.ContainsFunc(addrs, a.Equal)
 }
 
-// has reports whether this node connects to id by itself.
+// has reports whether this node connects to id by itself, and not because
+// somebody said where it is.
 func (b *book) has(id peer.ID) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.entries[id]
-	return e != nil && !e.retired
+	return e != nil && !e.retired && !e.hint
 }
 
 // pinned reports whether id is configured, or the new key of a node that is.
@@ -234,6 +266,18 @@ func (b *book) pinned(id peer.ID) bool {
 	defer b.mu.Unlock()
 	e := b.entries[id]
 	return e != nil && e.pinned && !e.retired
+}
+
+// configured returns the addresses of configured peers, each with the peer's ID.
+func (b *book) configured() (addrs []multiaddr.Multiaddr) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.entries {
+		if full, err := peer.AddrInfoToP2pAddrs(&e.info); err == nil && e.pinned {
+			addrs = append(addrs, full...)
+		}
+	}
+	return addrs
 }
 
 // retired reports whether id is an old key of a node that has another by now.
@@ -284,24 +328,33 @@ func (b *book) retry(id peer.ID) {
 	}
 }
 
-// due returns the unconnected peers to dial now, which count as dialling until
-// dialled is called, and when to ask again.
-func (b *book) due(connected func(peer.ID) bool, most int) (infos []peer.AddrInfo, again time.Duration) {
+// due returns the unconnected peers to dial now, configured ones first, which
+// count as dialling until dialled is called, and when to ask again. If enough
+// says that there are peers enough, only configured ones are dialled.
+func (b *book) due(connected func(peer.ID) bool, most int, enough bool) (infos []peer.AddrInfo, again time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
 	again = b.timing.DialMax
+	var ready []*bookEntry
 	for id, e := range b.entries {
 		switch {
-		case e.retired || e.dialing || connected(id):
+		case e.retired || e.dialing || enough && !e.pinned || connected(id):
 		case e.next.After(now):
 			again = min(again, e.next.Sub(now))
-		case len(infos) < most:
-			e.dialing = true
-			infos = append(infos, peer.AddrInfo{ID: id, Addrs: slices.Clone(e.info.Addrs)})
+		case e.pinned:
+			ready = slices.Insert(ready, 0, e)
 		default:
-			again = min(again, b.timing.DialMin)
+			ready = append(ready, e)
 		}
+	}
+	if len(ready) > most {
+		ready = ready[:most]
+		again = min(again, b.timing.DialMin)
+	}
+	for _, e := range ready {
+		e.dialing = true
+		infos = append(infos, peer.AddrInfo{ID: e.info.ID, Addrs: slices.Concat(e.info.Addrs, e.hints)})
 	}
 	return infos, again
 }
@@ -315,8 +368,10 @@ func (b *book) dialled(id peer.ID, ok bool) {
 		return
 	}
 	e.dialing = false
-	if ok {
-		e.wait, e.next = 0, time.Time{}
+	if e.fails++; ok {
+		e.fails, e.wait, e.next = 0, 0, time.Time{}
+	} else if e.hint && e.fails >= hintTries {
+		delete(b.entries, id)
 	} else {
 		e.wait = min(b.timing.DialMax, max(b.timing.DialMin, 2*e.wait))
 		e.next = time.Now().Add(jitter(e.wait))

@@ -76,11 +76,11 @@ func TestBookBacksOff(t *testing.T) {
 	}
 	nobody := func(peer.ID) bool { return false }
 	for i := range 6 {
-		infos, _ := b.due(nobody, 1)
+		infos, _ := b.due(nobody, 1, false)
 		if len(infos) != 1 || infos[0].ID != p.ID {
 			t.Fatalf("attempt %d: due = %v, want the peer", i, infos)
 		}
-		if infos, _ := b.due(nobody, 1); len(infos) != 0 {
+		if infos, _ := b.due(nobody, 1, false); len(infos) != 0 {
 			t.Fatalf("attempt %d: due while it is dialled", i)
 		}
 		b.dialled(p.ID, false)

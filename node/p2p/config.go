@@ -33,6 +33,27 @@ type Config struct {
 	// Peers holds multiaddrs of peers, each ending in /p2p/<peer ID>, that
 	// this node connects to and keeps connected, at most 256.
 	Peers []string
+	// Advertise holds multiaddrs, without peer ID, at which other nodes reach
+	// this one where it does not know so by itself, as behind a router that
+	// forwards a port; at most 16. They are told in place of those listened on.
+	Advertise []string
+	// Relays holds multiaddrs of circuit relays (version 2), each ending in
+	// /p2p/<peer ID>, at most 8: for a node that others cannot connect to. It keeps a
+	// place at each, and tells peers that they reach it there. A relay need not be
+	// of the mesh: what passes is encrypted.
+	Relays []string
+	// RelayService has the node relay connections to other nodes of the mesh.
+	RelayService bool
+	// MDNS has the node announce itself on the local network, and look there for
+	// nodes of the mesh. It needs an address to listen on that is not loopback.
+	MDNS bool
+	// NoPeerExchange has the node neither tell peers where others are, nor ask
+	// them, nor be told of by those who keep to this.
+	NoPeerExchange bool
+	// HolePunching has the node try to replace relayed connections by direct
+	// ones: it then also tells the peer of such a connection the addresses at which others
+	// see it.
+	HolePunching bool
 
 	// HostOptions are applied to the libp2p host after all others: a simulation
 	// gives it a network of its own. Nil but there.
@@ -45,6 +66,26 @@ type Config struct {
 
 	// Timing holds the intervals; its zero fields take their defaults.
 	Timing Timing
+
+	room room // for tests
+}
+
+// room is how many peers there is room for. A zero field takes its default.
+type room struct {
+	peers, strangers        int // connected
+	sessionsIn, sessionsOut int
+}
+
+func (r room) withDefaults() room {
+	for _, f := range []struct {
+		v *int
+		d int
+	}{{&r.peers, maxConnected}, {&r.strangers, maxStrangers}, {&r.sessionsIn, maxSessionsIn}, {&r.sessionsOut, maxSessionsOut}} {
+		if *f.v == 0 {
+			*f.v = f.d
+		}
+	}
+	return r
 }
 
 // Timing holds the intervals of a [Network]. A zero field takes its default.
@@ -112,6 +153,9 @@ func (c *Config) Validate() error {
 	if err := CheckAddrs(c.Listen, c.Peers); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
+	if err := CheckReach(c.Advertise, c.Relays); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	for _, d := range []time.Duration{c.Timing.SyncActive, c.Timing.SyncIdle, c.Timing.Announce, c.Timing.Settle, c.Timing.Stall,
 		c.Timing.DialMin, c.Timing.DialMax, c.Timing.LaneMin, c.Timing.LaneMax, c.Timing.BanMin, c.Timing.BanMax, c.Timing.LogEvery} {
 		if d < 0 {
@@ -135,4 +179,19 @@ func CheckAddrs(listen, peers []string) error {
 		}
 	}
 	return nil
+}
+
+// CheckReach checks the form of addresses to advertise and of relays. The error
+// wraps [ErrAddress].
+func CheckReach(advertise, relays []string) error {
+	if len(relays) > maxRelays {
+		return fmt.Errorf("%w: %d relays, at most %d", ErrAddress, len(relays), maxRelays)
+	}
+	for _, s := range relays {
+		if _, err := ParsePeerAddr(s); err != nil {
+			return fmt.Errorf("relay: %w", err)
+		}
+	}
+	_, err := parseAdvertised(advertise)
+	return err
 }

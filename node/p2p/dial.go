@@ -29,7 +29,7 @@ func (n *Network) dialLoop(ctx context.Context) {
 		case <-timer.C:
 		case <-n.book.wake:
 		}
-		infos, again := n.book.due(n.connected, maxDials-len(slots))
+		infos, again := n.book.due(n.connected, maxDials-len(slots), len(n.host.Network().Peers()) >= maxDialled)
 		for _, info := range infos {
 			slots <- struct{}{} // there is room: only this goroutine fills it
 			started := n.start(func(ctx context.Context) {
@@ -56,7 +56,7 @@ func (n *Network) dial(ctx context.Context, info peer.AddrInfo) error {
 	n.host.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.TempAddrTTL)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	_, err := n.host.Network().DialPeer(ctx, info.ID)
+	_, err := n.host.Network().DialPeer(network.WithAllowLimitedConn(ctx, "dial"), info.ID)
 	if err != nil {
 		n.log.Debug("cannot reach peer", "peer", info.ID.String(), "error", err)
 		n.peers.failed(info.ID, err)
@@ -64,8 +64,20 @@ func (n *Network) dial(ctx context.Context, info peer.AddrInfo) error {
 	return err
 }
 
+// connected reports whether there is a connection with p, maybe by way of a
+// relay that bounds it.
 func (n *Network) connected(p peer.ID) bool {
-	return p == n.id || n.host.Network().Connectedness(p) == network.Connected
+	if p == n.id {
+		return true
+	}
+	c := n.host.Network().Connectedness(p)
+	return c == network.Connected || c == network.Limited
+}
+
+// reach returns a context for streams on connections that there are, also those
+// that a relay bounds.
+func reach(ctx context.Context, why string) context.Context {
+	return network.WithAllowLimitedConn(network.WithNoDial(ctx, why), why)
 }
 
 // notifiee follows connections coming and going. Its methods must not block.
@@ -75,6 +87,9 @@ func (n *Network) notifiee() network.Notifiee {
 	return notifiee{&network.NotifyBundle{
 		ConnectedF: func(_ network.Network, c network.Conn) {
 			poke(n.lanes.wake)
+			if !relayed(c) {
+				n.start(func(ctx context.Context) { n.direct(ctx, c.RemotePeer()) })
+			}
 			if c.Stat().Direction == network.DirOutbound {
 				n.syncer.want(c.RemotePeer(), 0)
 			} else {
@@ -82,13 +97,15 @@ func (n *Network) notifiee() network.Notifiee {
 				n.syncer.want(c.RemotePeer(), n.timing.SyncActive)
 			}
 		},
-		DisconnectedF: func(net network.Network, c network.Conn) {
+		DisconnectedF: func(_ network.Network, c network.Conn) {
 			p := c.RemotePeer()
-			if net.Connectedness(p) == network.Connected {
+			if n.connected(p) {
 				return
 			}
 			n.book.retry(p)
 			n.delivery.forget(p)
+			n.relays.disconnected(p)
+			n.directory.forget(p)
 		},
 	}}
 }

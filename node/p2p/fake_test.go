@@ -200,7 +200,8 @@ func openSite(t *testing.T, c siteConfig) *site {
 	s := &site{backend: newFakeBackend(c.mesh, c.key, c.ops...), store: c.store, log: new(logBuffer), metrics: prometheus.NewRegistry()}
 	cfg := Config{
 		Key: c.key, Mesh: c.mesh, Backend: s.backend, Meta: c.store, Peers: c.peers, Timing: c.timing, Listen: c.listen,
-		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Registerer: s.metrics,
+		NoPeerExchange: true, // else all sites connect with all
+		Logger:         slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Registerer: s.metrics,
 	}
 	if c.wrap != nil {
 		cfg.Backend = c.wrap(s.backend)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/control"
@@ -50,28 +51,49 @@ func (n *Network) admittedBy(roster *identity.Roster, p peer.ID) error {
 // shutOut reports whether err says that a peer has no place in a roster, or none any more.
 func shutOut(err error) bool { return errors.Is(err, ErrNotEnrolled) || errors.Is(err, ErrRevoked) }
 
-// banGate is the connection gater: banned peers are neither dialled nor let in.
-type banGate struct {
-	standings *standings
-	cuts      *cuts
+// connGate is the connection gater: banned peers are neither dialled nor let
+// in, and who is not configured finds the door closed when there are many.
+type connGate struct{ n *Network }
+
+func (g connGate) allowed(p peer.ID) bool {
+	_, banned := g.n.standings.banned(p)
+	return !banned && !g.n.cuts.has(p)
 }
 
-func (g banGate) allowed(p peer.ID) bool {
-	_, banned := g.standings.banned(p)
-	return !banned && !g.cuts.has(p)
+// room reports whether there is a place for p, who came by itself.
+func (g connGate) room(p peer.ID) bool {
+	if g.n.book.pinned(p) {
+		return true
+	}
+	connected := g.n.host.Network().Peers()
+	if slices.Contains(connected, p) {
+		return true
+	}
+	roster := g.n.backend.Graph().Roster()
+	strangers := 0
+	for _, q := range connected {
+		if g.n.admittedBy(roster, q) != nil {
+			strangers++
+		}
+	}
+	if len(connected) >= g.n.room.peers || strangers >= g.n.room.strangers && g.n.admittedBy(roster, p) != nil {
+		g.n.metrics.dropped.WithLabelValues("connection").Inc()
+		return false
+	}
+	return true
 }
 
-func (g banGate) InterceptPeerDial(p peer.ID) bool { return g.allowed(p) }
+func (g connGate) InterceptPeerDial(p peer.ID) bool { return g.allowed(p) }
 
-func (g banGate) InterceptAddrDial(peer.ID, multiaddr.Multiaddr) bool { return true }
+func (g connGate) InterceptAddrDial(peer.ID, multiaddr.Multiaddr) bool { return true }
 
-func (g banGate) InterceptAccept(network.ConnMultiaddrs) bool { return true }
+func (g connGate) InterceptAccept(network.ConnMultiaddrs) bool { return true }
 
-func (g banGate) InterceptSecured(_ network.Direction, p peer.ID, _ network.ConnMultiaddrs) bool {
-	return g.allowed(p)
+func (g connGate) InterceptSecured(dir network.Direction, p peer.ID, _ network.ConnMultiaddrs) bool {
+	return g.allowed(p) && (dir == network.DirOutbound || g.room(p))
 }
 
-func (g banGate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
+func (g connGate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
 
 // gatedHost is the host that gossip is given: streams of peers that are not
 // admitted are reset and counted, and none are opened to them.

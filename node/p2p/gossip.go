@@ -50,6 +50,7 @@ func newGossip(n *Network) (*gossip, error) {
 		pubsub.WithValidateQueueSize(gossipQueue),
 		pubsub.WithValidateThrottle(maxValidators),
 		pubsub.WithPeerScore(g.peerScore(name)),
+		pubsub.WithRawTracer(gossipTrace{n.metrics}),
 		pubsub.WithLogger(quiet),
 		pubsub.WithRPCLogger(quiet),
 	)

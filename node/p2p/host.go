@@ -11,7 +11,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/gologshim"
-	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	conns "github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
@@ -46,20 +45,32 @@ var quiet = sync.OnceFunc(func() {
 	}
 })
 
-// newHost makes a libp2p host that speaks QUIC and TCP (TLS or Noise), does not
-// listen yet (see listenOn), and runs no relay, no discovery, no address
-// translation and no ping, unless further options say so. gater may be nil.
-func newHost(key *identity.PrivateKey, gater connmgr.ConnectionGater, further ...libp2p.Option) (host.Host, error) {
+// hostConfig says how a host is reached. The zero value dials only.
+type hostConfig struct {
+	gater connmgr.ConnectionGater // nil lets everybody in
+	// addrs makes the addresses that peers are told of those that it listens
+	// on or is seen at; nil leaves them as they are.
+	addrs func([]multiaddr.Multiaddr) []multiaddr.Multiaddr
+	// punch has the host try to replace relayed connections by direct ones.
+	punch bool
+	// pinned are addresses of configured peers: they have room where others have none.
+	pinned []multiaddr.Multiaddr
+	// further options are applied after all others.
+	further []libp2p.Option
+}
+
+// newHost makes a libp2p host that speaks QUIC and TCP (TLS or Noise) and
+// reaches peers behind relays. It does not listen yet (see listenOn), and runs
+// no discovery, no address translation and no ping, unless further options say so.
+func newHost(key *identity.PrivateKey, c hostConfig) (host.Host, error) {
 	quiet()
 	priv, err := hostKey(key)
 	if err != nil {
 		return nil, err
 	}
-	limits := rcmgr.DefaultLimits
-	libp2p.SetDefaultServiceLimits(&limits)
-	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()))
+	resources, err := newResources(c.pinned)
 	if err != nil {
-		return nil, fmt.Errorf("p2p: resource limits: %w", err)
+		return nil, err
 	}
 	manager, err := conns.NewConnManager(connLow, connHigh, conns.WithGracePeriod(connGrace))
 	if err != nil {
@@ -75,17 +86,24 @@ func newHost(key *identity.PrivateKey, gater connmgr.ConnectionGater, further ..
 		libp2p.ResourceManager(resources),
 		libp2p.ConnectionManager(manager),
 		libp2p.UserAgent("causeway"),
-		libp2p.DisableRelay(),
 		libp2p.Ping(false),
 		libp2p.ForceReachabilityPrivate(),
-		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.DisableMetrics(),
 		libp2p.NoListenAddrs,
+		libp2p.EnableRelay(), // NoListenAddrs ends it
 	}
-	if gater != nil {
-		opts = append(opts, libp2p.ConnectionGater(gater))
+	if c.punch {
+		opts = append(opts, libp2p.EnableHolePunching())
+	} else {
+		opts = append(opts, libp2p.DisableIdentifyAddressDiscovery())
 	}
-	h, err := libp2p.New(append(opts, further...)...)
+	if c.addrs != nil {
+		opts = append(opts, libp2p.AddrsFactory(c.addrs))
+	}
+	if c.gater != nil {
+		opts = append(opts, libp2p.ConnectionGater(c.gater))
+	}
+	h, err := libp2p.New(append(opts, c.further...)...)
 	if err != nil {
 		manager.Close()
 		resources.Close()

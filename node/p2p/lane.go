@@ -205,7 +205,7 @@ func (l *lanes) count(side string, err error) {
 func (l *lanes) open(ctx context.Context, p peer.ID) error {
 	ctx, cancel := context.WithTimeout(ctx, laneTime)
 	defer cancel()
-	str, err := l.n.host.NewStream(network.WithNoDial(ctx, "statements"), p, LaneProtocol)
+	str, err := l.n.host.NewStream(reach(ctx, "statements"), p, LaneProtocol)
 	if err != nil {
 		return err
 	}

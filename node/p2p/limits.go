@@ -18,7 +18,7 @@ const (
 	maxJoinFrame = 64 << 10
 	// maxValidators bounds the gossiped ops validated at one time; further ones wait in
 	// pubsub's queue of gossipQueue messages, and are dropped when that is full.
-	maxValidators, gossipQueue = 64, 256
+	maxValidators, gossipQueue = 128, 256
 	// maxIntroduction bounds the frame by which an unknown peer shows its
 	// enrolment, in bytes: the op that a join answer holds and, much shorter,
 	// those of some rotations. maxIntroductionOps bounds their number.
@@ -44,11 +44,31 @@ const (
 	// connLow and connHigh are the connection manager's watermarks: above
 	// high, unprotected connections are closed until low are left.
 	connLow, connHigh = 128, 192
+	// maxConnected bounds connected peers; configured ones, and those that this
+	// node dials, have room beyond it, up to maxConnsIn connections that peers opened and maxConns in
+	// all. maxStrangers bounds those of them that may not sync here.
+	maxConnected, maxStrangers = 256, 64
+	maxConnsIn, maxConns       = 320, 512
+	// maxDialled is the number of connected peers at which only configured ones are dialled.
+	maxDialled = 64
+	// maxStreams bounds streams that peers opened, and those that this node did.
+	maxStreams = 4096
+	// maxHandshakes bounds connections that peers opened and whose keys are not known yet.
+	maxHandshakes = 128
+	// maxAddrConns bounds the connections with one network address, IPv4 or IPv6
+	// network of 56 bits, so that a stranger with one address cannot take all; as many
+	// sites may be behind one router. addrConnRate and addrConnBurst bound new ones, per
+	// second, and addrConnGrace is how long an address that was quiet is remembered.
+	maxAddrConns                = 128
+	addrConnRate, addrConnBurst = 4, 256
+	addrConnGrace               = time.Minute
 	// connGrace is how long a new connection is exempt from that.
 	connGrace = 20 * time.Second
 
-	// maxSessionsIn and maxSessionsOut bound sync sessions at one time; of each, one per peer.
-	maxSessionsIn, maxSessionsOut = 16, 8
+	// maxSessionsIn and maxSessionsOut bound sync sessions at one time; of each, one per
+	// peer. The last keptSessionsIn and keptSessionsOut of them are kept for configured peers.
+	maxSessionsIn, maxSessionsOut   = 16, 8
+	keptSessionsIn, keptSessionsOut = 4, 2
 	// sessionRate and sessionBurst bound how often one peer may start a sync session, per second.
 	sessionRate, sessionBurst = 5, 30
 	// sessionGap is how long this node waits between two sessions that it
@@ -113,6 +133,29 @@ const (
 	throttleRate, throttleBurst, throttleUnit = 2000, 8000, 512
 	throttleMost                              = 5 * time.Second
 
+	// maxPlace bounds a record of where a node is, in bytes: 16 addresses and a
+	// signature. maxPlaces bounds those in an answer, of at most maxPeersFrame bytes.
+	maxPlace, maxPlaces, maxPeersFrame = 4 << 10, 64, 64 << 10
+	// peersAgain is how long, and up to half as long again, a node waits before it
+	// asks a peer once more where others are, peersTime how long the exchange may take.
+	peersAgain, peersTime = 2 * time.Minute, 20 * time.Second
+	// askRate and askBurst bound the questions of one peer, per second.
+	askRate, askBurst = 0.05, 8
+	// hintTries is how often a peer is dialled where others say that it is.
+	hintTries = 5
+
+	// maxRelays bounds configured relays, maxRelayAddrs the addresses by way of one.
+	maxRelays, maxRelayAddrs = 8, 4
+	// relayTTL is how long a place at this relay holds unless it is renewed,
+	// maxCircuits bounds the connections of one peer that it relays, relayBuffer
+	// the memory of each, in bytes.
+	relayTTL, maxCircuits, relayBuffer = 15 * time.Minute, 64, 16 << 10
+	// relayStrangerRate and relayStrangerBurst bound the connections of strangers
+	// that it relays, per second: they may want to join.
+	relayStrangerRate, relayStrangerBurst = 1, 32
+	// relayGrace is how long relayed connections stay after a direct one was made.
+	relayGrace = 2 * time.Second
+
 	// publishQueue bounds own ops waiting to be gossiped. When it is full the op is
 	// not gossiped, and the next announcement of heads makes peers fetch it.
 	publishQueue = 512
@@ -120,9 +163,11 @@ const (
 	wantQueue = 128
 
 	// joinRate and joinBurst bound join attempts of everybody, per second.
-	joinRate, joinBurst = 2, 16
+	joinRate, joinBurst = 2, 64
 	// joinAddrRate and joinAddrBurst bound join attempts from one network address, per second.
-	joinAddrRate, joinAddrBurst = 0.2, 5
+	joinAddrRate, joinAddrBurst = 1, 32
+	// joinAgain is how long a joiner waits, with jitter, before it asks a busy host again.
+	joinAgain = 2 * time.Second
 	// joinTimeout bounds one join exchange.
 	joinTimeout = 20 * time.Second
 )

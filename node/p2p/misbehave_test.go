@@ -34,7 +34,7 @@ type liar struct {
 // newLiar connects a liar with that key to the site.
 func newLiar(t *testing.T, key *identity.PrivateKey, to *site) *liar {
 	t.Helper()
-	h, err := newHost(key, nil)
+	h, err := newHost(key, hostConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -13,7 +14,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/identity"
@@ -40,6 +43,13 @@ type Network struct {
 	log     *slog.Logger
 	timing  Timing
 	cfg     Config
+	room    room
+
+	advertise []multiaddr.Multiaddr // configured
+	relays    *relays
+	relay     *relay.Relay // nil if this node is none
+	directory *directory
+	mdns      io.Closer // nil if it is off
 
 	host          host.Host
 	metrics       *metrics
@@ -83,7 +93,7 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 	}
 	n := &Network{
 		backend: cfg.Backend, mesh: cfg.Mesh, key: cfg.Key, self: cfg.Key.Public(), meta: cfg.Meta,
-		log: cfg.Logger, timing: cfg.Timing.withDefaults(), cfg: cfg, metrics: newMetrics(), introductions: newIntroductions(),
+		log: cfg.Logger, timing: cfg.Timing.withDefaults(), cfg: cfg, room: cfg.room.withDefaults(), metrics: newMetrics(), introductions: newIntroductions(),
 	}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
@@ -110,6 +120,13 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 	if n.introduction, err = loadIntroduction(n.meta); err != nil {
 		return nil, err
 	}
+	var relays []peer.AddrInfo
+	if n.relays, relays, err = newRelays(n, cfg.Relays); err != nil {
+		return nil, err
+	}
+	if n.advertise, err = parseAdvertised(cfg.Advertise); err != nil {
+		return nil, err
+	}
 	n.standings = newStandings(n.log, n.metrics, n.timing, n.shutOut)
 	n.peers = newPeers(n)
 	n.delivery = newDelivery(n)
@@ -118,10 +135,14 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 	}
 	n.throttle = newThrottle(n)
 	n.intake = newIntake(n)
+	n.directory = newDirectory(n)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.listen(); err != nil {
 		n.Close()
 		return nil, err
+	}
+	for _, info := range relays {
+		n.start(func(ctx context.Context) { n.relays.keep(ctx, info) })
 	}
 	return n, nil
 }
@@ -129,11 +150,16 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 // listen opens the sockets and starts the goroutines.
 func (n *Network) listen() error {
 	var err error
-	if n.host, err = newHost(n.key, banGate{n.standings, &n.cuts}, n.cfg.HostOptions...); err != nil {
+	if n.host, err = newHost(n.key, hostConfig{gater: connGate{n}, addrs: n.advertised, punch: n.cfg.HolePunching, pinned: n.book.configured(), further: n.cfg.HostOptions}); err != nil {
 		return err
 	}
 	if n.emitPeer, err = n.host.EventBus().Emitter(new(event.EvtPeerProtocolsUpdated)); err != nil {
 		return fmt.Errorf("p2p: event bus: %w", err)
+	}
+	if n.cfg.RelayService {
+		if n.relay, err = serveRelay(n, n.host); err != nil {
+			return err
+		}
 	}
 	n.warden = newWarden(n)
 	n.lanes = newLanes(n)
@@ -155,10 +181,18 @@ func (n *Network) listen() error {
 	n.host.SetStreamHandler(LaneProtocol, n.handler(n.lanes.serve))
 	n.host.SetStreamHandler(ProofProtocol, n.handler(n.proofs.serve))
 	n.host.SetStreamHandler(JoinProtocol, n.handler(n.inviter.serve))
+	if !n.cfg.NoPeerExchange {
+		n.host.SetStreamHandler(PeersProtocol, n.handler(n.directory.serve))
+	}
 	n.host.Network().Notify(n.notifiee())
 	// From here on peers can be heard; all that answers them is in place.
 	if err := listenOn(n.host, n.cfg.Listen); err != nil {
 		return err
+	}
+	if n.cfg.MDNS {
+		if n.mdns, err = startMDNS(n, n.host); err != nil {
+			return err
+		}
 	}
 	n.backend.OnOp(n.gossip.own)
 	n.start(n.warden.loop)
@@ -229,6 +263,12 @@ func (n *Network) Close() error {
 			if n.emitPeer != nil {
 				_ = n.emitPeer.Close()
 			}
+			if n.mdns != nil {
+				_ = n.mdns.Close()
+			}
+			if n.relay != nil {
+				_ = n.relay.Close()
+			}
 			err = n.host.Close()
 		}
 		n.wg.Wait()
@@ -243,8 +283,9 @@ func (n *Network) Close() error {
 // ID returns this node's peer ID.
 func (n *Network) ID() peer.ID { return n.id }
 
-// Addrs returns the multiaddrs at which this node can be reached, each ending
-// in its peer ID, sorted: what a ticket or another node's configuration names.
+// Addrs returns the multiaddrs at which this node can be reached, also by way
+// of relays, each ending in its peer ID, sorted: what a ticket or another node's
+// configuration names.
 func (n *Network) Addrs() []string {
 	suffix, err := multiaddr.NewComponent("p2p", n.id.String())
 	if err != nil {
@@ -253,6 +294,19 @@ func (n *Network) Addrs() []string {
 	var addrs []string
 	for _, a := range n.host.Addrs() {
 		addrs = append(addrs, a.Encapsulate(suffix).String())
+	}
+	slices.Sort(addrs)
+	return addrs
+}
+
+// ListenAddrs returns the multiaddrs on which this node listens, with the ports
+// taken, sorted.
+func (n *Network) ListenAddrs() []string {
+	var addrs []string
+	for _, a := range n.host.Network().ListenAddresses() {
+		if _, err := manet.ToIP(a); err == nil { // else it is that of all relays
+			addrs = append(addrs, a.String())
+		}
 	}
 	slices.Sort(addrs)
 	return addrs

@@ -32,6 +32,8 @@ type peerState struct {
 	busyIn   bool // it has a session open with us
 	busyOut  bool // we have one open with it
 	lane     laneState
+	asks     bucket    // for addresses
+	askAgain time.Time // for addresses, not before
 	proofs   proofState
 }
 
@@ -55,6 +57,7 @@ func (ps *peers) with(p peer.ID, fn func(*peerState)) {
 			serve:  newBucket(serveRate, serveBurst, now),
 			again:  newBucket(againRate, againBurst, now),
 			lane:   newLaneState(now),
+			asks:   newBucket(askRate, askBurst, now),
 			proofs: proofState{start: newBucket(proofRate, proofBurst, now)},
 		}
 		ps.all[p] = s

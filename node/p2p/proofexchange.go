@@ -87,7 +87,7 @@ func (ps *proofs) visit(ctx context.Context, p peer.ID) {
 func (ps *proofs) ask(ctx context.Context, p peer.ID) (version int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, proofTime)
 	defer cancel()
-	str, err := ps.n.host.NewStream(network.WithNoDial(ctx, "proofs"), p, ProofProtocol)
+	str, err := ps.n.host.NewStream(reach(ctx, "proofs"), p, ProofProtocol)
 	if err != nil {
 		return 0, err
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/sec"
@@ -63,6 +64,9 @@ func Redeem(ctx context.Context, cfg RedeemConfig) (*Joined, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout+dialTimeout)
 	defer cancel()
 	answer, err := ask(ctx, cfg.Node, info, req)
+	for err == nil && answer.code == joinBusy && sleep(ctx, jitter(joinAgain)) {
+		answer, err = ask(ctx, cfg.Node, info, req) // others join, too
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -109,13 +113,13 @@ func (cfg *RedeemConfig) statements() (*joinRequest, identity.StatementID, error
 
 // ask opens a connection and one stream to the host, and returns its answer.
 func ask(ctx context.Context, node *identity.PrivateKey, info peer.AddrInfo, req *joinRequest) (*joinAnswer, error) {
-	h, err := newHost(node, nil)
+	h, err := newHost(node, hostConfig{})
 	if err != nil {
 		return nil, err
 	}
 	defer h.Close()
 	h.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.TempAddrTTL)
-	s, err := h.NewStream(ctx, info.ID, JoinProtocol)
+	s, err := h.NewStream(network.WithAllowLimitedConn(ctx, "join"), info.ID, JoinProtocol)
 	var other sec.ErrPeerIDMismatch
 	switch {
 	case errors.As(err, &other):

@@ -236,7 +236,7 @@ func TestBookInherits(t *testing.T) {
 	if len(addrs) != len(old.Addrs) || book.has(old.ID) {
 		t.Errorf("after a restart the heir has %d addresses, want %d; the old key is there: %v", len(addrs), len(old.Addrs), book.has(old.ID))
 	}
-	infos, _ := s.book.due(func(peer.ID) bool { return false }, 8)
+	infos, _ := s.book.due(func(peer.ID) bool { return false }, 8, false)
 	for _, info := range infos {
 		if info.ID == old.ID {
 			t.Error("the old key is dialled")

@@ -27,8 +27,8 @@ type syncer struct {
 	n     *Network
 	wants chan visit
 	wake  chan struct{} // the delivered ops changed
-	in    chan struct{} // slots of sessions that peers started
-	out   chan struct{} // slots of sessions this node started
+	in    *slots        // of sessions that peers started
+	out   *slots        // of sessions this node started
 	alien chan struct{} // slots of peers that are yet to show their enrolment
 
 	mu      sync.Mutex
@@ -50,8 +50,8 @@ func newSyncer(n *Network) *syncer {
 		n:       n,
 		wants:   make(chan visit, wantQueue),
 		wake:    make(chan struct{}, 1),
-		in:      make(chan struct{}, maxSessionsIn),
-		out:     make(chan struct{}, maxSessionsOut),
+		in:      newSlots(n.room.sessionsIn, keptSessionsIn),
+		out:     newSlots(n.room.sessionsOut, keptSessionsOut),
 		alien:   make(chan struct{}, maxAliens),
 		anchors: make(map[peer.ID]*anchor),
 	}
@@ -118,9 +118,11 @@ func (s *syncer) loop(ctx context.Context) {
 // choose returns a random connected peer for a periodic sync, "" if there is
 // none, and whether some peer differs from us. Those that do come first, but
 // for peers whose last session failed: they must not keep us from the others.
+// Half the time it is a configured peer, if there is one: however many others
+// are connected.
 func (s *syncer) choose() (p peer.ID, behind bool) {
 	heads := s.n.backend.Graph().Heads()
-	var any, late []peer.ID
+	var any, late, pinned []peer.ID
 	for _, p := range s.n.host.Network().Peers() {
 		if s.n.mayOpen(p) != nil {
 			continue
@@ -134,8 +136,13 @@ func (s *syncer) choose() (p peer.ID, behind bool) {
 		if !equal && !failed {
 			late = append(late, p)
 		}
+		if !equal && s.n.book.pinned(p) {
+			pinned = append(pinned, p)
+		}
 	}
 	switch {
+	case len(pinned) > 0 && rand.IntN(2) > 0:
+		return pinned[rand.IntN(len(pinned))], behind
 	case len(late) > 0 && rand.IntN(4) > 0:
 		return late[rand.IntN(len(late))], behind
 	case len(any) > 0:
@@ -157,16 +164,14 @@ func (s *syncer) run(ctx context.Context, p peer.ID) error {
 		return ErrBusy
 	}
 	defer s.leave(p, false)
-	select {
-	case s.out <- struct{}{}:
-		defer func() { <-s.out }()
-	default:
+	if !s.out.take(s.n.book.pinned(p)) {
 		s.want(p, s.n.timing.SyncActive)
 		return ErrBusy
 	}
+	defer s.out.give()
 	ctx, cancel := context.WithTimeout(ctx, maxSession)
 	defer cancel()
-	str, err := s.n.host.NewStream(network.WithNoDial(ctx, "sync"), p, SyncProtocol)
+	str, err := s.n.host.NewStream(reach(ctx, "sync"), p, SyncProtocol)
 	if err != nil {
 		return s.over(p, "out", err)
 	}
@@ -207,13 +212,11 @@ func (s *syncer) serve(ctx context.Context, str network.Stream) {
 		s.n.blame(p, err)
 		return
 	}
-	select {
-	case s.in <- struct{}{}:
-		defer func() { <-s.in }()
-	default:
+	if !s.in.take(s.n.book.pinned(p)) {
 		_ = str.ResetWithError(codeBusy)
 		return
 	}
+	defer s.in.give()
 	ctx, cancel := context.WithTimeout(ctx, maxSession)
 	defer cancel()
 	_ = s.over(p, "in", x.run(ctx))
@@ -285,6 +288,7 @@ func (s *syncer) over(p peer.ID, side string, err error) error {
 	s.n.metrics.syncs.WithLabelValues(side, "done").Inc()
 	s.n.lanes.shutOutBy(p, false)
 	s.n.presented(p)
+	s.n.directory.visit(p)
 	if key, kerr := NodeKey(p); kerr == nil {
 		if s.n.backend.Graph().Roster().Standing(key).Err() == nil {
 			s.n.host.ConnManager().Protect(p, "enrolled")

@@ -123,3 +123,22 @@ func FuzzProofMessage(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPlaces parses what peers say of where others are: there is one encoding of each.
+func FuzzPlaces(f *testing.F) {
+	f.Add(encodePlace(nil))
+	f.Add(encodePlace([]byte("record")))
+	f.Add(encodePlaces(nil))
+	f.Add(encodePlaces([][]byte{[]byte("record"), []byte("another")}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if place, err := decodePlace(b); err == nil && !bytes.Equal(encodePlace(place), b) {
+			t.Errorf("a question of %x has another encoding", b)
+		}
+		if places, err := decodePlaces(b); err == nil && !bytes.Equal(encodePlaces(places), b) {
+			t.Errorf("an answer of %x has another encoding", b)
+		}
+		if _, _, err := openPlace(b); err == nil {
+			t.Errorf("%x proves where somebody is", b)
+		}
+	})
+}

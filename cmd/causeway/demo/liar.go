@@ -59,7 +59,7 @@ func newLiar(ctx context.Context, ticket string, sites ...*site) (_ *liar, err e
 		m := &mouth{ledger: newLedger(l.mesh), at: s}
 		m.net, err = p2p.Open(ctx, p2p.Config{
 			Key: key, Mesh: l.mesh, Backend: m.ledger, Meta: memstore.New(),
-			Listen: []string{}, Peers: s.node.PeerAddrs(),
+			Listen: []string{}, Peers: s.node.PeerAddrs(), NoPeerExchange: true, // each site has a mouth of its own
 		})
 		if err != nil {
 			return nil, err
