@@ -34,7 +34,7 @@ func (g *Graph) At(key identity.PublicKey, seq uint64) []*Op {
 // proportion to the ops. The slice is the caller's.
 func HeadsOf(ops []*Op) []*Op {
 	var past *clock
-	for _, o := range ops {
+	for _, o := range slices.Backward(ops) { // mostly the last ones are the heads
 		if past.get(o.chain) <= o.pos { // else its past is there too
 			past = union(past, o.past).raise(o.chain, o.pos)
 		}
