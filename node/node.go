@@ -16,6 +16,7 @@ import (
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/leveldb"
 	"github.com/causeway-sync/causeway/etcdgw"
+	"github.com/causeway-sync/causeway/etcdgw/kube"
 	"github.com/causeway-sync/causeway/identity"
 	"github.com/causeway-sync/causeway/node/admin"
 	"github.com/causeway-sync/causeway/node/commit"
@@ -122,6 +123,7 @@ func (n *Node) openPipeline(registry *prometheus.Registry) (*identity.PrivateKey
 		Store: n.store, Key: key, Next: next, NextKey: keys.makeNext, Mesh: mesh, Logger: n.log,
 		Metrics: commit.NewMetrics(registry), OnFatal: n.fail, OnRotate: func() { n.rotated <- struct{}{} }, RotateWait: n.cfg.RotateWait,
 		Quota: n.cfg.quota(), MemberID: memberID, FreeSpace: func() (int64, error) { return freeSpace(n.cfg.DataDir) },
+		Values: kube.NewCatalog(func(key []byte) ([]byte, bool) { return n.pipeline.View().Latest(key) }),
 	})
 	if err != nil {
 		return nil, err

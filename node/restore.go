@@ -17,6 +17,7 @@ import (
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/etcdgw/auth"
 	"github.com/causeway-sync/causeway/etcdgw/etcdsnap"
+	"github.com/causeway-sync/causeway/etcdgw/kube"
 	"github.com/causeway-sync/causeway/node/commit"
 )
 
@@ -133,7 +134,11 @@ func restore(ctx context.Context, dir string, file *etcdsnap.File, o RestoreOpti
 	if err != nil {
 		return Restored{}, err
 	}
-	p, err := commit.Open(commit.Config{Store: store, Key: key, Mesh: r.Mesh, Logger: o.Logger})
+	var p *commit.Pipeline
+	p, err = commit.Open(commit.Config{
+		Store: store, Key: key, Mesh: r.Mesh, Logger: o.Logger,
+		Values: kube.NewCatalog(func(key []byte) ([]byte, bool) { return p.View().Latest(key) }),
+	})
 	if err != nil {
 		return Restored{}, err
 	}

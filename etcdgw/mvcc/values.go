@@ -8,8 +8,19 @@ import (
 // Values says what the values of clients are.
 type Values interface {
 	// SchemaFor returns how a value that a client puts at key merges, nil for
-	// plain JSON. It is not asked of what other nodes wrote.
+	// plain JSON. It is not asked of what other nodes wrote. The writer calls it;
+	// it may call [View.Latest].
 	SchemaFor(key, value []byte) *crdt.Schema
+}
+
+// Latest returns what is visible at key, the writes before included in the
+// transaction that is evaluated. It is for [Values]: only the writer may call it,
+// and the value must not be changed.
+func (v *View) Latest(key []byte) (value []byte, ok bool) {
+	if x := v.visible(key); x != nil {
+		return x.kv.Value, true
+	}
+	return nil, false
 }
 
 // schemas are the merge schemas that were met.
