@@ -222,7 +222,7 @@ func TestLargestBlock(t *testing.T) {
 	root := &[32]byte{}
 	h := dag.Header{Mesh: &dag.ID{}, Seq: most, Prev: &dag.ID{}, Parents: make([]dag.ID, dag.MaxParents), Depth: most, Wall: most,
 		Epoch: most, Bytes: most, Writes: most, Size: most, Transactions: root, Statements: root, Schemas: root}
-	if n := len(raw(h, 0, 15)); n > dag.MaxBlock {
+	if n := len(raw(h, dag.Version, 15)); n > dag.MaxBlock {
 		t.Errorf("%d bytes", n)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // version is the version of the format that this package reads and writes.
-const version = 0
+const version = identity.FirstVersion
 
 // Version is the version of the format that [Sign] makes ops in. Where
 // [identity.Roster.Version] says another, this build can make none that is valid.

@@ -94,17 +94,17 @@ func (r *refuser) forms() {
 	r.bytes("block empty", dag.ReasonMalformed, nil, nil)
 	r.bytes("block cut", dag.ReasonMalformed, block[:len(block)-1], nil)
 	r.bytes("block trailing byte", dag.ReasonMalformed, append(slices.Clone(block), 0), nil)
-	r.bytes("header of 16 fields", dag.ReasonMalformed, raw(h, 0, 16), nil)
+	r.bytes("header of 16 fields", dag.ReasonMalformed, raw(h, dag.Version, 16), nil)
 	long := slices.Clone(block)
 	long = append(append(long[:1:1], 0x98, 15), long[2:]...) // array head not of the shortest form
 	r.bytes("array head too long", dag.ReasonMalformed, long, nil)
-	r.bytes("version 1", dag.ReasonVersion, raw(h, 1, 15), nil)
-	r.bytes("version 1 of 16 fields", dag.ReasonVersion, raw(h, 1, 16), nil)
+	r.bytes("version 2", dag.ReasonVersion, raw(h, dag.Version+1, 15), nil)
+	r.bytes("version 2 of 16 fields", dag.ReasonVersion, raw(h, dag.Version+1, 16), nil)
 
 	edit := func(f func(*dag.Header)) []byte {
 		e := h
 		f(&e)
-		return raw(e, 0, 15)
+		return raw(e, dag.Version, 15)
 	}
 	many := make([]dag.ID, dag.MaxParents+1)
 	for i := range many {
@@ -124,7 +124,7 @@ func (r *refuser) forms() {
 	r.bytes("signature altered", dag.ReasonSignature, forged, nil)
 	wall := h
 	wall.Wall++
-	b := raw(wall, 0, 15)
+	b := raw(wall, dag.Version, 15)
 	r.bytes("signature of another header", dag.ReasonSignature, append(b[:len(b)-64], block[len(block)-64:]...), nil)
 }
 
@@ -135,7 +135,7 @@ func (r *refuser) bodies() {
 		h := *r.m.Draw("G -> b1").Signed("b1").Header()
 		h.Size = uint64(len(container))
 		h.Transactions, h.Statements, h.Schemas = body.Roots()
-		return raw(h, 0, 15)
+		return raw(h, dag.Version, 15)
 	}
 	add := func(name string, reason dag.Reason, body dag.Body) {
 		r.bytes(name, reason, with(body, body.Encode()), body.Encode())
@@ -364,8 +364,8 @@ func (r *refuser) rosters() {
 		y = rotate x index=1
 		x1 -> a2{!Q} -> x2{!y} -> y1{/b/k=2}
 	`)
-	add("of version 0 where 1 is in force", dag.ReasonNotVersion, `
-		V = version 1
+	add("of version 1 where 2 is in force", dag.ReasonNotVersion, `
+		V = version 2
 		G -> a1{!V} -> b1{}
 	`)
 	add("a rotated key without prev", dag.ReasonPrevAuthor, member+`

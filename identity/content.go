@@ -5,7 +5,7 @@ import "strconv"
 // A Kind says what a statement declares.
 type Kind uint8
 
-// The kinds of format version 0; 12 is reserved for a seal.
+// The kinds of format version 1; 12 is reserved for a seal.
 const (
 	KindFound    Kind = 1
 	KindAdmit    Kind = 2

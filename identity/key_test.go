@@ -20,7 +20,7 @@ type keyForm struct {
 	Hex           hexBytes  `json:"hex"`
 	Fingerprint   string    `json:"fingerprint"`
 	AuthorizedKey string    `json:"authorized_key"`
-	OpSignature   hexBytes  `json:"op_signature"` // of "payload", domain causeway-op-v0
+	OpSignature   hexBytes  `json:"op_signature"` // of "payload", domain causeway-op-v1
 	Consent       hexBytes  `json:"consent_signature"`
 	Ticket        hexBytes  `json:"ticket_signature"`
 	SSH           hexBytes  `json:"ssh_signature"`

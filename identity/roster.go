@@ -114,7 +114,7 @@ func (r *Roster) Mesh() (founding [32]byte, ok bool) {
 func (r *Roster) Found() *Statement { return r.basis.frame().found }
 
 // Version returns of which version an operation with the roster's statements
-// in its past must be: the greatest that the root asks for, or 0.
+// in its past must be: the greatest that the root asks for, and [FirstVersion] at the least.
 func (r *Roster) Version() uint64 { return r.basis.frame().version }
 
 // Len returns how many statements the roster holds, effective or not.

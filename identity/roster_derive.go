@@ -72,7 +72,7 @@ func (o *operator) above(b *operator) bool {
 // derive computes the frame of a set from the root downwards: whether a
 // statement stands depends on its issuer's sponsors only (docs/roster.md, section 3).
 func derive(s *set) *frame {
-	f := &frame{set: s}
+	f := &frame{set: s, version: FirstVersion}
 	f.chooseFound()
 	if f.found == nil {
 		return f

@@ -11,12 +11,16 @@ import (
 // for one purpose never verifies for another.
 type Domain string
 
-// The domains of format version 0.
+// FirstVersion is the first version of the format that is frozen (docs/op.md):
+// that of a mesh in which no version statement asks for a later one.
+const FirstVersion = 1
+
+// The domains of format version 1.
 const (
-	DomainOp      Domain = "causeway-op-v0"      // the header of an operation
-	DomainConsent Domain = "causeway-consent-v0" // a node key's consent to be enrolled
-	DomainTicket  Domain = "causeway-ticket-v0"  // a statement issued by a ticket key
-	DomainRotate  Domain = "causeway-rotate-v0"  // a statement issued by a node key
+	DomainOp      Domain = "causeway-op-v1"      // the header of an operation
+	DomainConsent Domain = "causeway-consent-v1" // a node key's consent to be enrolled
+	DomainTicket  Domain = "causeway-ticket-v1"  // a statement issued by a ticket key
+	DomainRotate  Domain = "causeway-rotate-v1"  // a statement issued by a node key
 )
 
 func (d Domain) message(payload []byte) []byte {

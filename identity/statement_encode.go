@@ -4,7 +4,7 @@ import "github.com/causeway-sync/causeway/identity/dagcbor"
 
 const (
 	// statementVersion is the first element of a statement's payload.
-	statementVersion = 0
+	statementVersion = 1
 	// payloadFields is how many elements that has, the content included.
 	payloadFields = 9
 )

@@ -119,7 +119,7 @@ func TestStatementEncoding(t *testing.T) {
 	s := mustSign(t, Statement{Seq: 1, Content: Found{Nonce: [32]byte{9}, Threshold: 1, Founders: sortedKeys("founder")}}, k)
 	pub, sig := k.Public(), s.Signature()
 	want := slices.Concat(
-		[]byte{0x82, 0x89, 0x00, 0xf6, 0x58, 32}, pub[:],
+		[]byte{0x82, 0x89, 0x01, 0xf6, 0x58, 32}, pub[:],
 		[]byte{0xf6, 0x01, 0xf6, 0x80, 0x01, 0x83, 0x58, 32, 9}, make([]byte, 31),
 		[]byte{0x01, 0x81, 0x58, 32}, pub[:],
 		[]byte{0x58, 64}, sig[:])
@@ -216,7 +216,7 @@ func raw(s Statement) []byte {
 }
 
 func rawPayload(s Statement) []byte {
-	b := append(dagcbor.AppendArray(nil, payloadFields), 0)
+	b := append(dagcbor.AppendArray(nil, payloadFields), statementVersion)
 	if s.Mesh == nil {
 		b = dagcbor.AppendNull(b)
 	} else {
@@ -316,8 +316,8 @@ func generateRefusals() (vectors []refusalVector) {
 	add("three elements", splice(0, 1, 0x83), dagcbor.ErrMalformed)
 	add("payload of seven elements", splice(1, 1, 0x87), dagcbor.ErrMalformed)
 	add("payload as byte string", dagcbor.AppendBytes(dagcbor.AppendBytes([]byte{0x82}, payload), make([]byte, 64)), dagcbor.ErrMalformed)
-	add("version 1", splice(2, 1, 1), ErrStatementVersion)
-	add("version 0 in two bytes", splice(2, 1, 0x18, 0), dagcbor.ErrMalformed)
+	add("version 2", splice(2, 1, 2), ErrStatementVersion)
+	add("version 1 in two bytes", splice(2, 1, 0x18, 1), dagcbor.ErrMalformed)
 	add("mesh as byte string", splice(3, 2), dagcbor.ErrMalformed)
 	add("kind 0", splice(kindAt, 1, 0), ErrStatementKind)
 	add("kind 12, reserved", splice(kindAt, 1, 12), ErrStatementKind)

@@ -110,7 +110,7 @@ func need(t *testing.T, program string) {
 func TestRunInProcess(t *testing.T) {
 	var out, errOut strings.Builder
 	code := run(t.Context(), []string{"version", "-o", "json"}, stdio{in: os.Stdin, out: &out, err: &errOut})
-	if code != exitOK || !strings.Contains(out.String(), `"format": 0`) || errOut.Len() != 0 {
+	if code != exitOK || !strings.Contains(out.String(), `"format": 1`) || errOut.Len() != 0 {
 		t.Errorf("run(version) = %d, %q, %q", code, out.String(), errOut.String())
 	}
 }

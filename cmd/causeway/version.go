@@ -7,10 +7,12 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/causeway-sync/causeway/dag"
 )
 
 // formatVersion is the version of docs/op.md that this program speaks.
-const formatVersion = 0
+const formatVersion = dag.Version
 
 // versionInfo is what causeway version prints.
 type versionInfo struct {

@@ -17,5 +17,5 @@
 //
 // The package is pure: bytes in, bytes out, no clock, no randomness and no
 // goroutine. It knows nothing of the operations that carry the writes. Its
-// behaviour is consensus, merge version 0: nodes that differ in it diverge.
+// behaviour is consensus, format version 1: nodes that differ in it diverge.
 package crdt

@@ -26,7 +26,7 @@ type vector struct {
 	Value   string   `json:"value"`
 }
 
-// TestGolden holds the encodings of merge version 0 and what they mean.
+// TestGolden holds the encodings of format version 1 and what they mean.
 func TestGolden(t *testing.T) {
 	const file = "testdata/merges.json"
 	var got []vector

@@ -1,6 +1,6 @@
 package crdt
 
-// Bounds of merge version 0 (docs/merge.md section 7). They decide what a
+// Bounds of format version 1 (docs/merge.md section 7). They decide what a
 // value is, so every node must hold the same ones; a change is a new version.
 const (
 	// MaxValue bounds a value whose tree is looked at, and the result of a

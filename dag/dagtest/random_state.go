@@ -59,7 +59,7 @@ func (w *World) state(n worldNode, seen map[dag.ID]bool) *identity.Statement {
 		vote := w.votes[w.rng.IntN(len(w.votes))]
 		return w.issue(-1, identity.Statement{Content: identity.Endorse{Statement: vote.ID()}})
 	default:
-		return w.issue(-1, identity.Statement{Content: identity.Version{Version: w.rng.Uint64N(8) / 7}})
+		return w.issue(-1, identity.Statement{Content: identity.Version{Version: 1 + w.rng.Uint64N(8)/7}})
 	}
 }
 

@@ -118,6 +118,7 @@ func (m *Model) supersedes(by, s *identity.Statement) bool {
 
 // Version returns the version that the root asks for.
 func (m *Model) Version() (version uint64) {
+	version = identity.FirstVersion
 	for _, s := range m.order {
 		if c, ok := s.Content.(identity.Version); ok && m.Stands(s.ID()) {
 			version = max(version, c.Version)

@@ -83,7 +83,7 @@ func TestGrantEscalation(t *testing.T) {
 			identity.Revoke{Subject: victim.Operator},
 			identity.Revoke{Subject: victim.Enrolment.ID},
 			identity.Quota{Subject: victim.Operator, Bytes: 1, Writes: 1},
-			identity.Version{Version: 1},
+			identity.Version{Version: dag.Version + 1},
 		} {
 			if _, version := c.(identity.Version); version && as != nil {
 				continue // is no statement
