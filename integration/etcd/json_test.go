@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -41,6 +42,25 @@ func tableJSON(p *pair) {
 		{"POST", "maintenance/transfer-leadership", `{"targetID":"2"}`},
 		{"POST", "auth/status", `{}`}, {"POST", "auth/authenticate", `{"name":"root","password":"x"}`}, {"POST", "auth/user/list", `{}`},
 		{"POST", "auth/role/get", `{"role":"none"}`},
+		// Spellings of the same, and what is none.
+		{"POST", "kv/put", `{"key":"anNvbi9h","lease":0}`}, {"POST", "kv/put", `{"key":"anNvbi9h","lease":null,"value":null}`},
+		{"POST", "kv/put", `{"key":"anNvbi9h","lease":"zero"}`}, {"POST", "kv/put", `{"key":"anNvbi9h","lease":1.5}`}, {"POST", "kv/put", `{"key":"anNvbi9h","lease":9223372036854775808}`},
+		{"POST", "kv/put", `{"key":"anNvbi9h","prev_kv":"true"}`}, {"POST", "kv/put", `{"key":["a"]}`}, {"POST", "kv/put", `[]`}, {"POST", "kv/put", `"x"`}, {"POST", "kv/put", `null`},
+		{"POST", "kv/put", `{"key":"anNvbi9h"} `}, {"POST", "kv/put", `{"key":"anNvbi9h"}{"key":"anNvbi9i"}`}, {"POST", "kv/put", `{"key":"anNvbi9h"}x`},
+		{"POST", "kv/put", `{"key":"anNvbi9h","key":"anNvbi9i"}`}, {"POST", "kv/put", `{"KEY":"anNvbi9h"}`}, {"POST", "kv/put", `{"key":"_-8="}`}, {"POST", "kv/put", `{"key":"anNvbi9"}`},
+		{"POST", "kv/range", `{"key":"anNvbi8=","range_end":"anNvbjA=","sort_order":2,"sort_target":3}`}, {"POST", "kv/range", `{"key":"anNvbi8=","sort_order":7}`},
+		{"POST", "kv/range", `{"key":"anNvbi8=","range_end":"anNvbjA=","keysOnly":true,"limit":1,"minModRevision":"1"}`},
+		{"POST", "kv/range?key=anNvbi9h", `{}`}, {"GET", "kv/range?key=anNvbi9h", ``}, {"HEAD", "kv/range", ``}, {"OPTIONS", "kv/range", ``}, {"DELETE", "kv/range", ``},
+		{"POST", "kv/range/", `{"key":"anNvbi9h"}`}, {"POST", "KV/range", `{"key":"anNvbi9h"}`}, {"POST", "", `{}`}, {"POST", "kv", `{}`},
+		{"POST", "kv/txn", `{}`}, {"POST", "kv/txn", `{"success":[{}]}`}, {"POST", "kv/txn", `{"success":[{"requestPut":{"key":"anNvbi9h"},"requestRange":{"key":"anNvbi9h"}}]}`},
+		{"POST", "kv/txn", `{"compare":[{"result":"EQUAL","key":"anNvbi9h","target":"CREATE","createRevision":"0"}],"failure":[{"requestTxn":{"success":[{"requestRange":{"key":"anNvbi9h"}}]}}]}`},
+		{"POST", "kv/txn", `{"compare":[{"result":1,"key":"anNvbi9h","target":1,"version":"1"}]}`},
+		{"POST", "cluster/member/remove", `{"ID":"12345"}`}, {"POST", "cluster/member/promote", `{"ID":"12345"}`},
+		{"POST", "maintenance/hashkv", `{"revision":"1000000"}`},
+		{"POST", "maintenance/alarm", `{"action":"DEACTIVATE","alarm":"NOSPACE"}`}, {"POST", "maintenance/alarm", `{"action":"SHOUT"}`},
+		{"POST", "auth/enable", `{}`}, {"POST", "auth/disable", `{}`}, {"POST", "auth/user/add", `{}`}, {"POST", "auth/user/get", `{"name":"none"}`}, {"POST", "auth/role/add", `{}`},
+		{"POST", "auth/role/grant", `{"name":"none","perm":{"permType":"READWRITE","key":"YQ=="}}`}, {"POST", "auth/role/grant", `{"name":"none","perm":{"permType":"ALL"}}`},
+		{"POST", "lease/grant", `{"ID":"91","TTL":"-1"}`}, {"POST", "lease/grant", `{"id":"92","ttl":"600","ID":"93"}`}, {"POST", "lease/revoke", `{"ID":"91"}`}, {"POST", "lease/revoke", `{"ID":"93"}`}, {"POST", "lease/keepalive", `{"ID":"83"}{"ID":"84"}`}, {"POST", "lease/keepalive", ``}, {"POST", "kv/lease/leases", ``},
 	} {
 		want, got := p.etcd.http(p, c), p.node.http(p, c)
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -59,7 +79,9 @@ type reply struct {
 
 func (s *site) http(p *pair, c [3]string) reply {
 	p.t.Helper()
-	req, err := http.NewRequestWithContext(p.t.Context(), c[0], "http://"+s.addr+"/v3/"+c[1], strings.NewReader(c[2]))
+	ctx, cancel := context.WithTimeout(p.t.Context(), callTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, c[0], "http://"+s.addr+"/v3/"+c[1], strings.NewReader(c[2]))
 	if err != nil {
 		p.t.Fatal(err)
 	}
