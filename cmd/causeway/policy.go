@@ -283,7 +283,7 @@ func writeExplanation(w io.Writer, e admin.Explanation) {
 	}
 	fmt.Fprintf(w, "this node may write it\t%s\n", yesNo(e.MayWrite))
 	if e.Reason != "" {
-		fmt.Fprintf(w, "\t%s\n", printable(e.Reason))
+		fmt.Fprintf(w, "\t%s\n", oneLine(errors.New(e.Reason)))
 	}
 	for i, o := range e.Others {
 		fmt.Fprintf(w, "%s\t%q %s, priority %d (%s)\n", []string{"goes before", ""}[min(i, 1)], string(o.Pattern), o.Mode, o.Priority, o.Why)
