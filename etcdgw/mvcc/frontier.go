@@ -66,13 +66,6 @@ func (v *View) ApplyRemote(op *dag.Op, tx uint32, t dag.Transaction, h History) 
 	return r.finish(), nil
 }
 
-// applying is the operation whose transactions are being applied.
-type applying struct {
-	op    *dag.Op
-	ts    []dag.Transaction
-	links int // where in the view's received trail its links begin
-}
-
 // sweep remembers the ranges that the transactions of one operation have
 // deleted so far: what is left there now is either concurrent with the
 // operation, and so stays, or a later put of its own. Without it, an operation

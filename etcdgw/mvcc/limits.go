@@ -36,6 +36,14 @@ const (
 	keptMerges     = 64
 	keptMergeBytes = 8 << 20
 
+	// keptRecords and keptRecordBytes bound the records that are kept parsed for
+	// walks, and what they take: an operation of thousands of transactions, each of
+	// them concurrent with others, must not read the same ones for each.
+	// placeOverhead is what a write takes besides its key and value, in bytes.
+	keptRecords     = 64
+	keptRecordBytes = 16 << 20
+	placeOverhead   = 256
+
 	// versionOverhead and leaseOverhead are what a version of a key counts for in
 	// the quota besides its key and value, and a lease, in bytes: about what they
 	// take in memory.

@@ -59,10 +59,9 @@ func (p *paint) at(name string) (by int, ok bool) {
 	return by, ok
 }
 
-// coveredIn returns, of the keys for which wanted has a walk and t a single write,
-// the range deletes of t that cover them: of those between two writes of a key,
+// coveredIn returns, of the keys of which t has a single write, the range deletes of t that cover them: of those between two writes of a key,
 // and before the first and after the last, the last one. They ascend.
-func coveredIn(t dag.Transaction, wanted map[string]*walk) map[string][]int {
+func coveredIn(t dag.Transaction) map[string][]int {
 	covered := make(map[string][]int)
 	var p paint
 	note := func(key string) {
@@ -76,13 +75,13 @@ func coveredIn(t dag.Transaction, wanted map[string]*walk) map[string][]int {
 		switch {
 		case w.Kind == dag.DeleteRange:
 			p.over(spanOfWrite(w), i)
-		case p.tree != nil && wanted[string(w.Key)] != nil:
+		case p.tree != nil:
 			note(string(w.Key))
 		}
 	}
 	if p.tree != nil {
 		for i := range t {
-			if w := &t[i]; w.Kind != dag.DeleteRange && wanted[string(w.Key)] != nil {
+			if w := &t[i]; w.Kind != dag.DeleteRange {
 				note(string(w.Key))
 			}
 		}

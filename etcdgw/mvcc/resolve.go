@@ -1,6 +1,7 @@
 package mvcc
 
 import (
+	"math"
 	"slices"
 
 	"github.com/causeway-sync/causeway/dag"
@@ -11,41 +12,17 @@ import (
 // writes: from those kept in memory, or from the log.
 func (r *remote) resolve() error {
 	v := r.v
-	c := &v.applying
-	var log, own *reader
+	log := newReader(v, r.history)
+	log.current = &v.applying
 	for i := range v.touched {
-		t := &v.touched[i]
-		if !t.slow {
+		switch t := &v.touched[i]; {
+		case !t.slow:
 			v.merges.drop(t.item)
-			continue
-		}
-		if v.merges.by[t.item] != nil {
-			if own == nil {
-				rd := newReader(v, r.history)
-				own = &rd
-			}
-			own.walks[t.item.name] = &walk{turned: t.item.trail.turned}
+		case !r.added(&log, t):
+			log.begin(t.item.name, &t.item.trail)
 		}
 	}
-	if own != nil {
-		r.transactionFor(own)
-	}
-	for i := range v.touched {
-		t := &v.touched[i]
-		if !t.slow {
-			continue
-		}
-		if own != nil && own.walks[t.item.name] != nil && r.added(t, own.walks[t.item.name]) {
-			continue
-		}
-		if log == nil {
-			rd := newReader(v, r.history)
-			log = &rd
-			log.current = c
-		}
-		log.begin(t.item.name, &t.item.trail)
-	}
-	if log == nil {
+	if len(log.walks) == 0 {
 		return nil
 	}
 	if err := log.walkAll(); err != nil {
@@ -60,22 +37,27 @@ func (r *remote) resolve() error {
 	return nil
 }
 
-// transactionFor shows the walks of rd the transaction that is being applied, and no more.
-func (r *remote) transactionFor(rd *reader) {
-	ts := r.v.applying.ts
-	t := ts[len(ts)-1]
-	links := r.v.received[len(r.v.received)-singles(t):]
-	reading := reading{reader: rd, at: r.v.record, waiting: rd.walks, prev: make(map[string]dag.Index)}
-	reading.transaction(r.origin, t, links)
-}
-
-// added adds what a walk found of the transaction to the writes that are kept
-// of a key. It reports false if they do not reach back far enough; then they are kept no more.
-func (r *remote) added(t *touch, w *walk) bool {
-	m := r.v.merges.take(t.item)
-	events := w.events
-	if slices.Reverse(events); !w.written { // it was slow for a range delete
-		events = []event{{write: write{origin: r.origin}, at: r.v.record, kind: crdt.DeleteObserved}}
+// added adds the writes of the transaction to those that are kept of a key. It reports false if
+// none are kept, or they do not reach back far enough; then they are kept no more.
+func (r *remote) added(log *reader, t *touch) bool {
+	v := r.v
+	m := v.merges.take(t.item)
+	if m == nil {
+		return false
+	}
+	rec := v.applying.read(v)
+	places := rec.places[t.item.name]
+	tx := len(rec.txs) - 1
+	from := len(places)
+	for from > 0 && places[from-1].tx == tx {
+		from--
+	}
+	events := []event{{write: write{origin: r.origin}, at: v.record, kind: crdt.DeleteObserved}} // it was slow for a range delete
+	if places = places[from:]; len(places) > 0 {
+		w := &walk{turned: t.item.trail.turned, least: math.MaxInt}
+		log.transaction(w, t.item.name, v.record, &rec.txs[tx], places)
+		events = w.events
+		slices.Reverse(events)
 	}
 	for i := range events {
 		if !m.takes(&events[i]) {

@@ -54,6 +54,7 @@ func (v *View) turn(after judge, spans []span, changed []*dag.Op, h History) err
 		voided: make(map[txName]bool),
 	}
 	v.verdicts, v.sweep, v.applying = verdicts{judge: after}, sweep{}, applying{}
+	v.turns++
 	for _, op := range changed {
 		if err := t.compare(op); err != nil {
 			return err

@@ -17,13 +17,13 @@ import (
 // turned is a view with a log, whose roster is a list of void ops and local keys.
 type turned struct {
 	*View
-	t    *testing.T
+	t    testing.TB
 	mesh *dagtest.Mesh
 	log  testLog
 	open []*Change
 }
 
-func newTurned(t *testing.T) *turned {
+func newTurned(t testing.TB) *turned {
 	mesh := dagtest.New(t, 4)
 	return &turned{View: New(Config{Schema: mesh.Graph.Schema}), t: t, mesh: mesh, log: testLog{graph: mesh.Graph}}
 }
@@ -290,13 +290,19 @@ func (l *flatLog) Writes(at dag.Index) (Writes, error) {
 
 var trailWrites = flag.Int("writes", 200_000, "how many writes TestTrailMemory makes")
 
-// TestTrailMemory: however often a key is written, it takes no more memory.
+// TestTrailMemory: however often a key is written, whole or by patches, it takes no more memory.
 func TestTrailMemory(t *testing.T) {
+	t.Run("whole", func(t *testing.T) { testTrailMemory(t, *trailWrites, func(int) string { return "value" }) })
+	t.Run("patches", func(t *testing.T) {
+		testTrailMemory(t, *trailWrites/4, func(i int) string { return fmt.Sprintf(`{"n":%d,"text":"that does not change"}`, i) })
+	})
+}
+
+func testTrailMemory(t *testing.T, rounds int, value func(int) string) {
 	mesh := dagtest.New(t, 3)
 	v := New(Config{})
 	const keys, perOp = 64, 4096
-	rounds := *trailWrites
-	log := &flatLog{graph: mesh.Graph, b: make([]byte, 0, rounds*64), ends: make([]int, 1, rounds+1), ops: make(map[dag.Index]testRecord)}
+	log := &flatLog{graph: mesh.Graph, b: make([]byte, 0, rounds*160), ends: make([]int, 1, rounds+1), ops: make(map[dag.Index]testRecord)}
 	first, count := uint64(1), 0
 	parents := mesh.Graph.Heads()
 	heap := func() uint64 {
@@ -313,7 +319,7 @@ func TestTrailMemory(t *testing.T) {
 		for v.Prune() {
 		}
 		// Another node's, concurrent with all of these.
-		tx := dag.Transaction{dagtest.Put("k1", "theirs")}
+		tx := dag.Transaction{dagtest.Put("k1", `{"n":0}`)}
 		theirs := mesh.Op(1, parents, tx)
 		parents = []*dag.Op{theirs}
 		v.Record(log.next())
@@ -324,7 +330,7 @@ func TestTrailMemory(t *testing.T) {
 	var before uint64
 	for i := range rounds {
 		v.Record(log.next())
-		_, ch, err := v.Evaluate(put(fmt.Sprint("k", i%keys), "value"), nil, testNow)
+		_, ch, err := v.Evaluate(put(fmt.Sprint("k", i%keys), value(i)), nil, testNow)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -83,6 +83,8 @@ type View struct {
 	received      []link    // the trail of what ApplyRemote applied in record
 	wholes        int       // bytes of the whole values in received
 	applying      applying
+	records       records
+	turns         uint64 // how often verdicts may have changed, and 1
 	trees         trees
 	merges        merges
 	values        Values
@@ -103,6 +105,7 @@ func New(cfg Config) *View {
 		alarms:    make(map[Alarm]struct{}),
 		dead:      newDeadKeys(),
 		room:      NoBound,
+		turns:     1,
 		values:    cfg.Values,
 		schemas:   schemas{carried: cfg.Schema},
 		head:      base,

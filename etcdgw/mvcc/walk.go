@@ -21,9 +21,7 @@ type walk struct {
 	oldest dag.Index // the last record read
 	based  bool      // the last event is a cut
 	done   bool
-	// written says that a single write was found, be it void or unreadable.
-	written bool
-	least   int // how many events are wanted before a cut ends the walk
+	least  int // how many events are wanted before a cut ends the walk
 	// read are the transactions with range deletes of the key that events has.
 	read map[txName]bool
 	// told has all single writes, if they are wanted (WritesOf); then events has those,
@@ -86,13 +84,12 @@ func (r *reader) walkAll() error {
 		at := heap.Pop(&r.records).(dag.Index)
 		waiting := r.waiting[at]
 		delete(r.waiting, at)
-		reading := reading{reader: r, at: at, waiting: waiting, prev: make(map[string]dag.Index, len(waiting))}
-		if err := reading.read(); err != nil {
+		rec, err := r.read(at)
+		if err != nil {
 			return err
 		}
 		for name, w := range waiting {
-			prev, ok := reading.prev[name]
-			w.oldest = at
+			prev, ok := r.show(w, name, at, rec)
 			switch {
 			case !ok:
 				return fmt.Errorf("%w: record %d has no write of %q", ErrReplay, at, name)
@@ -107,130 +104,85 @@ func (r *reader) walkAll() error {
 	return nil
 }
 
-// reading is a record being read, for the walks that wait for it.
-type reading struct {
-	*reader
-	at      dag.Index
-	waiting map[string]*walk
-	prev    map[string]dag.Index // where the keys found were written before
+// read returns a record of the log, or the one that is being made.
+func (r *reader) read(at dag.Index) (*record, error) {
+	if r.current != nil && at == r.v.record {
+		return r.current.read(r.v), nil
+	}
+	return r.v.records.read(r.v, r.history, at)
 }
 
-// read shows the walks all writes of the record, the last one first.
-func (r *reading) read() error {
-	if c := r.current; c != nil && r.at == r.v.record {
-		r.operation(c.op, c.ts, r.v.received[c.links:])
-		return nil
-	}
-	ws, err := r.history.Writes(r.at)
-	if err != nil {
-		return err
-	}
-	if ws.Operation != nil {
-		links, err := decodeTrail(ws.Trail, ws.Transactions)
-		if err != nil {
-			return fmt.Errorf("%w: record %d: %w", ErrReplay, r.at, err)
+// show shows a walk the writes that a record has of its key, the last one first. It
+// returns where the key was written before; false if there are none.
+func (r *reader) show(w *walk, key string, at dag.Index, rec *record) (prev dag.Index, ok bool) {
+	w.oldest = at
+	places := rec.places[key]
+	for len(places) > 0 && !w.done {
+		tx := places[len(places)-1].tx
+		from := len(places) - 1
+		for from > 0 && places[from-1].tx == tx {
+			from--
 		}
-		r.operation(ws.Operation, ws.Transactions, links)
-		return nil
+		r.transaction(w, key, at, &rec.txs[tx], places[from:])
+		places = places[:from]
 	}
-	for i := len(ws.Changes) - 1; i >= 0; i-- {
-		ch := ws.Changes[i]
-		if ch.Number == 0 {
-			continue
-		}
-		first, o := r.v.sealed(ch.Number)
-		if o == nil {
-			return fmt.Errorf("%w: record %d: change %d is not sealed", ErrReplay, r.at, ch.Number)
-		}
-		var links []link
-		for j := range ch.Writes {
-			if w := &ch.Writes[j]; !w.Local && w.Kind != dag.DeleteRange {
-				links = append(links, link{w.Prev, true, w.whole})
+	if places = rec.places[key]; len(places) == 0 {
+		return 0, false
+	}
+	return places[0].link.prev, true
+}
+
+// transaction shows a walk the single writes that a transaction has of its key, and
+// the range deletes among them, the last one first.
+func (r *reader) transaction(w *walk, key string, at dag.Index, tx *recordTx, places []place) {
+	o := tx.origin
+	void := tx.voidIn(r.v)
+	var deletes []int
+	if !void {
+		if deletes = tx.deletes(key); len(deletes) > 0 {
+			w.note(txName{o.op, o.tx})
+			if r.v.verdicts.passes(o.op, []byte(key)) {
+				deletes = nil
 			}
 		}
-		r.transaction(o, r.v.Transaction(ch, first), links)
 	}
-	return nil
-}
-
-// operation shows the walks the writes of a received operation.
-func (r *reading) operation(op *dag.Op, ts []dag.Transaction, links []link) {
-	for i := len(ts) - 1; i >= 0; i-- {
-		mine := links[len(links)-singles(ts[i]):]
-		links = links[:len(links)-len(mine)]
-		r.transaction(&origin{op: op, tx: uint32(i)}, ts[i], mine)
+	delete := func(after int) {
+		for ; len(deletes) > 0 && deletes[len(deletes)-1] > after; deletes = deletes[:len(deletes)-1] {
+			w.events = append(w.events, event{write: write{origin: o, index: uint32(deletes[len(deletes)-1])}, at: at, kind: crdt.DeleteObserved})
+		}
 	}
-}
-
-// transaction shows the walks the writes of one transaction, the last one first.
-// There is a link for each write of a single key.
-func (r *reading) transaction(o *origin, t dag.Transaction, links []link) {
-	judged, void := false, false
-	var covered map[string][]int
-	for i := len(t) - 1; i >= 0; i-- {
-		w := &t[i]
-		if w.Kind == dag.DeleteRange {
-			continue
-		}
-		l := &links[len(links)-1]
-		links = links[:len(links)-1]
-		key := string(w.Key)
-		wk := r.waiting[key]
-		if wk == nil {
-			continue
-		}
-		r.prev[key], wk.written = l.prev, true
-		if wk.done {
-			continue
-		}
-		if !judged {
-			judged, void = true, r.v.verdicts.void(o.op, t)
-			if !void {
-				covered = coveredIn(t, r.waiting)
-			}
-		}
-		if wk.told != nil {
-			wk.tell(o, uint32(i), w, void)
+	for i := len(places) - 1; i >= 0; i-- {
+		p := &places[i]
+		x := &tx.t[p.index]
+		if w.told != nil {
+			w.tell(o, p.index, x, void)
 		}
 		if void {
-			wk.addUnread(o, uint32(i), r.at)
+			w.addUnread(o, p.index, at)
 			continue
 		}
-		r.ranges(wk, key, o, covered[key], i)
-		covered[key] = slices.DeleteFunc(covered[key], func(d int) bool { return d > i })
-		if e, ok := r.event(o, uint32(i), w, l, wk); ok {
-			wk.add(e, l.past)
-		} else {
-			wk.addUnread(o, uint32(i), r.at)
+		delete(int(p.index))
+		e, ok := r.event(o, p.index, x, &p.link, w, at)
+		if !ok {
+			w.addUnread(o, p.index, at)
+		} else if w.add(e, p.link.past); w.done {
+			return
 		}
 	}
-	for key, deletes := range covered { // those before the first single write
-		if wk := r.waiting[key]; !wk.done {
-			r.ranges(wk, key, o, deletes, -1)
-		}
-	}
+	delete(-1)
 }
 
-// ranges adds those of the range deletes of a transaction that are after its write i.
-func (r *reading) ranges(wk *walk, key string, o *origin, deletes []int, i int) {
-	if len(deletes) == 0 {
-		return
+// note notes that events has the range deletes of a transaction.
+func (w *walk) note(tx txName) {
+	if w.read == nil {
+		w.read = make(map[txName]bool)
 	}
-	if wk.read == nil {
-		wk.read = make(map[txName]bool)
-	}
-	wk.read[txName{o.op, o.tx}] = true
-	if r.v.verdicts.passes(o.op, []byte(key)) {
-		return
-	}
-	for k := len(deletes) - 1; k >= 0 && deletes[k] > i; k-- {
-		wk.events = append(wk.events, event{write: write{origin: o, index: uint32(deletes[k])}, at: r.at, kind: crdt.DeleteObserved})
-	}
+	w.read[tx] = true
 }
 
 // event returns a write of a single key; false for a patch that does not decode.
-func (r *reading) event(o *origin, index uint32, w *dag.Write, l *link, wk *walk) (event, bool) {
-	e := event{write: write{origin: o, index: index}, at: r.at}
+func (r *reader) event(o *origin, index uint32, w *dag.Write, l *link, wk *walk, at dag.Index) (event, bool) {
+	e := event{write: write{origin: o, index: index}, at: at}
 	rem := remote{v: r.v, history: r.history, origin: o}
 	e.birth = rem.life(index, &w.Incarnation, incarnation{})
 	switch w.Kind {
@@ -245,7 +197,7 @@ func (r *reading) event(o *origin, index uint32, w *dag.Write, l *link, wk *walk
 			return event{}, false
 		}
 		e.kind, e.patch = crdt.Patched, p
-		if l.whole != nil && r.at > wk.turned {
+		if l.whole != nil && at > wk.turned {
 			e.value, e.schema, e.whole = bytes.Clone(l.whole.value), r.v.schema(l.whole.schema), true
 		}
 	case dag.DeleteFinal:
