@@ -14,4 +14,4 @@
 // other versions of this table agree nevertheless.
 package kube
 
-//go:generate go run -C schemagen . -o ../schemas.txt
+//go:generate go run -C schemagen . -o ../schemas.txt -fields ../fields.txt

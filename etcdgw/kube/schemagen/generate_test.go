@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestCommitted: the committed table is what the generator makes.
+// TestCommitted: the committed tables are what the generator makes.
 func TestCommitted(t *testing.T) {
 	g, err := generate()
 	if err != nil {
@@ -17,5 +17,15 @@ func TestCommitted(t *testing.T) {
 	}
 	if g.text() != string(committed) {
 		t.Error("schemas.txt is not what the generator makes; run go generate in etcdgw/kube")
+	}
+	n, err := nameFields()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if committed, err = os.ReadFile("../fields.txt"); err != nil {
+		t.Fatal(err)
+	}
+	if n.text() != string(committed) {
+		t.Error("fields.txt is not what the generator makes; run go generate in etcdgw/kube")
 	}
 }

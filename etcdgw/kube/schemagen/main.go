@@ -1,7 +1,8 @@
-// Command schemagen writes how the built-in kinds of Kubernetes merge, the
-// table that package kube embeds (etcdgw/kube/table.go says how it reads):
+// Command schemagen writes how the built-in kinds of Kubernetes merge, and
+// what their fields are called: the tables that package kube embeds
+// (etcdgw/kube/table.go and fields.go say how they read):
 //
-//	go run . -o ../schemas.txt
+//	go run . -o ../schemas.txt -fields ../fields.txt
 //	go run . -count    what the table holds, as a table in Markdown
 //
 // Field numbers and the nesting of messages are in the struct tags of the Go
@@ -17,19 +18,20 @@ import (
 
 func main() {
 	out := flag.String("o", "", "write the table to this `file`")
+	fields := flag.String("fields", "", "write the names of fields to this `file`")
 	count := flag.Bool("count", false, "print how much of each group is merged")
 	flag.Parse()
-	if flag.NArg() > 0 || *out == "" && !*count {
+	if flag.NArg() > 0 || *out == "" && *fields == "" && !*count {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(*out, *count); err != nil {
+	if err := run(*out, *fields, *count); err != nil {
 		fmt.Fprintln(os.Stderr, "schemagen:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out string, count bool) error {
+func run(out, fields string, count bool) error {
 	g, err := generate()
 	if err != nil {
 		return err
@@ -37,8 +39,17 @@ func run(out string, count bool) error {
 	if count {
 		fmt.Print(g.count())
 	}
-	if out == "" {
+	if out != "" {
+		if err := os.WriteFile(out, []byte(g.text()), 0o666); err != nil {
+			return err
+		}
+	}
+	if fields == "" {
 		return nil
 	}
-	return os.WriteFile(out, []byte(g.text()), 0o666)
+	n, err := nameFields()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(fields, []byte(n.text()), 0o666)
 }
