@@ -103,24 +103,6 @@ func TestCatalog(t *testing.T) {
 	}
 }
 
-func TestObject(t *testing.T) {
-	for value, want := range map[string]string{
-		enveloped("v1", "Pod", "u-1"):                               "u-1",
-		enveloped("v1", "Pod", ""):                                  "",
-		object("v1", "Pod", "", ""):                                 "1",
-		object("example.com/v1", "Widget", "", ""):                  "1",
-		`{"metadata":{"uid":"1"}}`:                                  "",
-		`{"apiVersion":"v1","kind":"Pod","metadata":{"uid":7}}`:     "",
-		`{"apiVersion":"v1","kind":"Pod"}`:                          "",
-		`{"apiVersion":"v1","kind":"Pod","metadata":[{"uid":"1"}]}`: "",
-		"k8s:enc:x": "", "k8s\x00": "", "": "", "{": "", "v": "",
-	} {
-		if got, ok := kube.Object([]byte(value)); got != want || ok != (want != "") {
-			t.Errorf("Object(%q) = %q, %v, want %q", value, got, ok, want)
-		}
-	}
-}
-
 // FuzzCatalog: no value panics, and it is not changed.
 func FuzzCatalog(f *testing.F) {
 	for _, v := range []string{object("v1", "Secret", "", `,"type":"x"`), object("example.com/v1", "Widget", "", ""), enveloped("v1", "Pod", "1"), "{", definition} {
@@ -130,7 +112,6 @@ func FuzzCatalog(f *testing.F) {
 		before := string(value)
 		c := kube.NewCatalog(func([]byte) ([]byte, bool) { return value, true })
 		c.SchemaFor(key, value)
-		kube.Object(value)
 		if string(value) != before {
 			t.Error("the value has changed")
 		}
