@@ -20,7 +20,7 @@ import (
 // A form is
 //
 //	text | bytes | bool | int | uint | double
-//	time | duration | quantity | intorstring      messages that are one value in JSON
+//	time | microtime | duration | quantity | intorstring   messages that are one value in JSON
 //	json                                          a message with a JSON text
 //	record TYPE                                   a message
 //	list FORM | map FORM                          repeated; by a text
@@ -119,7 +119,7 @@ func parseForm(words []string) (f form, err error) {
 	}
 	f.word, words = words[0], words[1:]
 	switch f.word {
-	case "text", "bytes", "bool", "int", "uint", "double", "time", "duration", "quantity", "intorstring", "json":
+	case "text", "bytes", "bool", "int", "uint", "double", "time", "microtime", "duration", "quantity", "intorstring", "json":
 	case "record":
 		if len(words) == 0 {
 			return f, fmt.Errorf("record of no type")

@@ -275,11 +275,15 @@ func readTexts(m []byte) (texts [][]byte, ok bool) {
 func special(m []byte, word string) (value []byte, zero, ok bool) {
 	first, second := integer(m, 1), integer(m, 2)
 	switch word {
-	case "time":
+	case "time", "microtime":
+		layout := time.RFC3339Nano
+		if word == "microtime" {
+			layout = "2006-01-02T15:04:05.000000Z07:00"
+		}
 		if len(m) == 0 {
 			return []byte("null"), true, true
 		}
-		return quoted(time.Unix(first, second).UTC().AppendFormat(nil, time.RFC3339Nano)), false, true
+		return quoted(time.Unix(first, second).UTC().AppendFormat(nil, layout)), false, true
 	case "duration":
 		return quoted([]byte(time.Duration(first).String())), false, true
 	case "quantity":

@@ -84,7 +84,7 @@ func (n *naming) record(t reflect.Type) error {
 // special are the types that protobuf holds in another form than JSON.
 var special = map[reflect.Type]string{
 	reflect.TypeFor[metav1.Time]():          "time",
-	reflect.TypeFor[metav1.MicroTime]():     "time",
+	reflect.TypeFor[metav1.MicroTime]():     "microtime",
 	reflect.TypeFor[metav1.Duration]():      "duration",
 	reflect.TypeFor[resource.Quantity]():    "quantity",
 	reflect.TypeFor[intstr.IntOrString]():   "intorstring",
