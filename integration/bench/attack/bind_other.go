@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+func bind(int)             {}
+func bindProcess(_, _ int) {}
