@@ -30,7 +30,8 @@ type Config struct {
 	Liars   int    // enrolled keys of operators of their own, which may write LiarKeys and Shared
 	Shared  string // a pattern that liars may write as well as LiarKeys; none if empty
 	Members []dagtest.Member
-	Apart   bool // the correct nodes are not told of each other
+	Apart   bool     // the correct nodes are not told of each other
+	Args    []string // of `causeway serve`, beside what the mesh gives
 }
 
 // A Mesh has correct nodes, one operator's, and keys of liars, each another
@@ -43,6 +44,7 @@ type Mesh struct {
 	first  int        // the author number of the first liar
 	used   int        // liars taken
 	liars  int
+	args   []string
 }
 
 // World returns the mesh of a config as it was founded, without nodes. Two calls
@@ -64,7 +66,7 @@ func World(tb testing.TB, cfg Config) *dagtest.Mesh {
 // writes, and waits until they agree. They end with the test.
 func New(tb testing.TB, cfg Config) *Mesh {
 	tb.Helper()
-	m := &Mesh{tb: tb, World: World(tb, cfg), first: 1 + cfg.Sites, liars: cfg.Liars}
+	m := &Mesh{tb: tb, World: World(tb, cfg), first: 1 + cfg.Sites, liars: cfg.Liars, args: cfg.Args}
 	var peers []string
 	for i := range cfg.Sites {
 		s := m.newSite(1+i, fmt.Sprintf("site-%d", i))
@@ -112,7 +114,7 @@ func (m *Mesh) newSite(author int, name string) *Site {
 	if err := store.Close(); err != nil {
 		m.tb.Fatal(err)
 	}
-	return newSite(m.tb, node, key.Public(), name)
+	return newSite(m.tb, node, key.Public(), name, m.args)
 }
 
 // Addresses returns where the sites listen for peers.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,10 +31,11 @@ type Site struct {
 	Writer *Writer
 	tb     testing.TB
 	addr   string
+	args   []string
 }
 
-func newSite(tb testing.TB, node *harness.Node, key identity.PublicKey, name string) *Site {
-	s := &Site{Node: node, Name: name, Key: key, Admin: admin.NewClient(node.Dir), tb: tb}
+func newSite(tb testing.TB, node *harness.Node, key identity.PublicKey, name string, args []string) *Site {
+	s := &Site{Node: node, Name: name, Key: key, args: args, Admin: admin.NewClient(node.Dir), tb: tb}
 	s.Writer = newWriter(tb, s)
 	return s
 }
@@ -41,7 +43,7 @@ func newSite(tb testing.TB, node *harness.Node, key identity.PublicKey, name str
 // Start runs the node, keeps it connected with the peers at those addresses, and has the client write.
 func (s *Site) Start(peers ...string) {
 	s.tb.Helper()
-	var args []string
+	args := slices.Clone(s.args)
 	if len(peers) > 0 {
 		args = append(args, "--peers", strings.Join(peers, ","))
 	}

@@ -42,7 +42,7 @@ func TestPinnedPeerInACrowd(t *testing.T) {
 	eventually(t, "the liars hold all sessions that they can", func() bool {
 		victim.syncer.in.mu.Lock()
 		defer victim.syncer.in.mu.Unlock()
-		return victim.syncer.in.free == keptSessionsIn
+		return victim.syncer.in.slots.free == keptSessionsIn
 	})
 	info, err := ParsePeerAddr(victim.Addrs()[0])
 	if err != nil {

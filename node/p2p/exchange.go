@@ -16,6 +16,10 @@ import (
 	"github.com/causeway-sync/causeway/dag/reconcile"
 )
 
+// maxIdle bounds, in stall times, how long a peer may say only that it is alive: it
+// may be admitting what is not acknowledged yet, 3 MiB at most.
+const maxIdle = 6
+
 // maxSession bounds one session's time, and so how long a peer can hold its slot.
 const maxSession = 10 * time.Minute
 
@@ -190,6 +194,7 @@ func (x *exchange) pay(ctx context.Context, n int) error {
 
 // receive reads frames until the session is done.
 func (x *exchange) receive(ctx context.Context, session *reconcile.Session, received chan<- struct{}) error {
+	last := time.Now() // a frame came that says anything
 	for !session.Done() {
 		frame, err := x.frames.read()
 		if err != nil {
@@ -201,8 +206,12 @@ func (x *exchange) receive(ctx context.Context, session *reconcile.Session, rece
 			return err
 		}
 		if len(frame) == 0 {
+			if time.Since(last) > maxIdle*x.n.timing.Stall {
+				return fmt.Errorf("%w: nothing but signs of life", ErrStalled)
+			}
 			continue
 		}
+		last = time.Now()
 		ops, err := session.Receive(frame)
 		if err != nil {
 			return err
@@ -230,11 +239,9 @@ func (x *exchange) deliver(ctx context.Context, ops []*dag.Unverified) error {
 			return fmt.Errorf("%w: op %v", ErrMesh, u.ID())
 		}
 	}
-	signed, errs := dag.Verify(ops)
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
+	signed, err := x.n.verify(ctx, ops)
+	if err != nil {
+		return err
 	}
 	for _, s := range signed {
 		x.gotten = append(x.gotten, s.ID())

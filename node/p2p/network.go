@@ -70,6 +70,8 @@ type Network struct {
 	lanes         *lanes
 	emitPeer      event.Emitter
 
+	verifying chan struct{} // held while a session's signatures are verified
+
 	ctx    context.Context
 	cancel context.CancelFunc
 	mu     sync.Mutex // guards closed and starts of wg
@@ -94,6 +96,7 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 	n := &Network{
 		backend: cfg.Backend, mesh: cfg.Mesh, key: cfg.Key, self: cfg.Key.Public(), meta: cfg.Meta,
 		log: cfg.Logger, timing: cfg.Timing.withDefaults(), cfg: cfg, room: cfg.room.withDefaults(), metrics: newMetrics(), introductions: newIntroductions(),
+		verifying: make(chan struct{}, 1),
 	}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)

@@ -29,8 +29,9 @@ type peerState struct {
 	starts   bucket
 	serve    bucket
 	again    bucket
-	busyIn   bool // it has a session open with us
-	busyOut  bool // we have one open with it
+	turns    fading // time of sync sessions with it
+	busyIn   bool   // it has a session open with us
+	busyOut  bool   // we have one open with it
 	lane     laneState
 	asks     bucket    // for addresses
 	askAgain time.Time // for addresses, not before

@@ -27,8 +27,8 @@ type syncer struct {
 	n     *Network
 	wants chan visit
 	wake  chan struct{} // the delivered ops changed
-	in    *slots        // of sessions that peers started
-	out   *slots        // of sessions this node started
+	in    *turns        // sessions that peers started
+	out   *turns        // sessions this node started
 	alien chan struct{} // slots of peers that are yet to show their enrolment
 
 	mu      sync.Mutex
@@ -50,8 +50,8 @@ func newSyncer(n *Network) *syncer {
 		n:       n,
 		wants:   make(chan visit, wantQueue),
 		wake:    make(chan struct{}, 1),
-		in:      newSlots(n.room.sessionsIn, keptSessionsIn),
-		out:     newSlots(n.room.sessionsOut, keptSessionsOut),
+		in:      newTurns(n, newSlots(n.room.sessionsIn, keptSessionsIn)),
+		out:     newTurns(n, newSlots(n.room.sessionsOut, keptSessionsOut)),
 		alien:   make(chan struct{}, maxAliens),
 		anchors: make(map[peer.ID]*anchor),
 	}
@@ -164,13 +164,14 @@ func (s *syncer) run(ctx context.Context, p peer.ID) error {
 		return ErrBusy
 	}
 	defer s.leave(p, false)
-	if !s.out.take(s.n.book.pinned(p)) {
+	ctx, cancel := context.WithTimeout(ctx, maxSession)
+	defer cancel()
+	give, ok := s.out.take(p, cancel)
+	if !ok {
 		s.want(p, s.n.timing.SyncActive)
 		return ErrBusy
 	}
-	defer s.out.give()
-	ctx, cancel := context.WithTimeout(ctx, maxSession)
-	defer cancel()
+	defer give()
 	str, err := s.n.host.NewStream(reach(ctx, "sync"), p, SyncProtocol)
 	if err != nil {
 		return s.over(p, "out", err)
@@ -212,13 +213,14 @@ func (s *syncer) serve(ctx context.Context, str network.Stream) {
 		s.n.blame(p, err)
 		return
 	}
-	if !s.in.take(s.n.book.pinned(p)) {
+	ctx, cancel := context.WithTimeout(ctx, maxSession)
+	defer cancel()
+	give, ok := s.in.take(p, cancel)
+	if !ok {
 		_ = str.ResetWithError(codeBusy)
 		return
 	}
-	defer s.in.give()
-	ctx, cancel := context.WithTimeout(ctx, maxSession)
-	defer cancel()
+	defer give()
 	_ = s.over(p, "in", x.run(ctx))
 }
 

@@ -16,6 +16,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -34,7 +36,7 @@ import (
 const boundP50, boundP99 = 1.5, 3.0
 
 // mesh is what both processes found.
-var mesh = adversary.Config{Name: "bench", Sites: 2, Liars: 120}
+var mesh = adversary.Config{Name: "bench", Sites: 2, Liars: 120, Args: []string{"--enable-pprof"}}
 
 // attackCommand is the hidden first argument of the attackers' process.
 const attackCommand = "attack"
@@ -49,9 +51,10 @@ func main() {
 	only := flag.String("attack", "", "only this attack")
 	pace := flag.Duration("pace", 4*time.Millisecond, "the client's pause between two puts")
 	history := flag.Int("history", 20, "MiB of history before, for those who ask for it again and again")
+	profile := flag.String("profile", "", "where to write the node's CPU profile of the last attacked time")
 	check := flag.Bool("check", false, "fail if a bound is missed")
 	flag.Parse()
-	b := bench{rounds: *rounds, duration: *duration, pace: *pace, history: *history}
+	b := bench{rounds: *rounds, duration: *duration, pace: *pace, history: *history, profile: *profile}
 	for name := range adversary.Loud {
 		if *only == "" || *only == name {
 			b.attacks = append(b.attacks, name)
@@ -88,6 +91,7 @@ type bench struct {
 	pace     time.Duration
 	history  int // MiB
 	attacks  []string
+	profile  string
 }
 
 // latency is what own writes took.
@@ -113,7 +117,9 @@ func (b bench) run(suite *adversary.Suite) (missed bool) {
 			quiet := b.measure(suite, victim)
 			stop := b.start(suite, name, victim)
 			time.Sleep(time.Second)
+			done := b.record(victim)
 			loud := b.measure(suite, victim)
+			done()
 			stop()
 			time.Sleep(2 * time.Second) // what the attack left behind is done
 			r := ratios[name]
@@ -181,4 +187,28 @@ func (b bench) start(suite *adversary.Suite, name string, victim *adversary.Site
 		_ = cmd.Process.Kill() // no matter where it is
 		_ = cmd.Wait()
 	}
+}
+
+// record has the node profile itself from now on; the result waits for it.
+func (b bench) record(s *adversary.Site) (done func()) {
+	if b.profile == "" {
+		return func() {}
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", s.Client, max(1, int(b.duration.Seconds()))))
+		if err == nil {
+			var text []byte
+			text, err = io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if err == nil {
+				err = os.WriteFile(b.profile, text, 0o644)
+			}
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "profile:", err)
+		}
+	}()
+	return func() { <-ended }
 }
