@@ -40,8 +40,8 @@ func TestPinnedPeerInACrowd(t *testing.T) {
 		l.send(nil, hello(), summary(m.Founding.ID()))
 	}
 	eventually(t, "the liars hold all sessions that they can", func() bool {
-		victim.syncer.in.mu.Lock()
-		defer victim.syncer.in.mu.Unlock()
+		victim.syncer.in.slots.mu.Lock()
+		defer victim.syncer.in.slots.mu.Unlock()
 		return victim.syncer.in.slots.free == keptSessionsIn
 	})
 	info, err := ParsePeerAddr(victim.Addrs()[0])
