@@ -33,12 +33,13 @@ func TestAlteredBody(t *testing.T) {
 		gossiper, syncer := m.Liar(), m.Liar()
 		m.NewPeer(t, gossiper, m.Sites...).Gossip(gossipOp(altered))
 		p := m.NewPeer(t, syncer, m.Sites[0])
-		p.SendOps(m.Sites[0], altered)
+		send := func() { p.SendOps(m.Sites[0], altered) }
+		send()
 		for _, s := range m.Sites {
 			s.Names(t, gossiper.Public(), lie.reason)
 		}
 		if len(altered.body) == len(op.Body()) { // else the frame has another op after it
-			m.Sites[0].Names(t, syncer.Public(), lie.reason)
+			m.Sites[0].Names(t, syncer.Public(), lie.reason, send)
 		}
 	}
 	m.NewPeer(t, author, m.Sites[1]).Gossip(gossipOp(encoded(op)))

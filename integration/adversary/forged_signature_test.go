@@ -35,8 +35,9 @@ func TestForgedSignature(t *testing.T) {
 	for range size(200, 2000) {
 		ops = append(ops, forged(good))
 	}
-	p.SendOps(m.Sites[0], ops...)
-	m.Sites[0].Names(t, bySync.Public(), "refused-bad-signature")
+	send := func() { p.SendOps(m.Sites[0], ops...) }
+	send()
+	m.Sites[0].Names(t, bySync.Public(), "refused-bad-signature", send)
 	w.Survived(t, Usual)
 	for _, s := range m.Sites {
 		if got := s.Get(t, "/forged/0"); got != "" {

@@ -64,8 +64,10 @@ func TestFork(t *testing.T) {
 		tips[0], tips[1] = tips[1], tips[0]
 	}
 	both := liar.Sign(t, mirror.Graph(), key, liar.Draft{Prev: tips[0], Parents: tips, Transactions: []dag.Transaction{liar.PutOf("/liar/paid", "both")}})
-	m.NewPeer(t, key, m.Sites[1]).SendOps(m.Sites[1], encoded(both))
-	m.Sites[1].Names(t, key.Public(), "refused-forked-past")
+	p := m.NewPeer(t, key, m.Sites[1])
+	send := func() { p.SendOps(m.Sites[1], encoded(both)) }
+	send()
+	m.Sites[1].Names(t, key.Public(), "refused-forked-past", send)
 	m.Sites[1].Put(t, "/liar/paid", "settled") // whoever has seen both decides
 	for _, s := range m.Sites {
 		s.Becomes(t, "/liar/paid", "settled")

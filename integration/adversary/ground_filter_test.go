@@ -34,7 +34,7 @@ func TestGroundFilterCollisions(t *testing.T) {
 		seen[prefix(op.ID())] = op
 	}
 	for i, s := range m.Sites {
-		m.NewPeer(t, key, s).SendOps(s, shares[i]...)
+		m.NewPeer(t, key, s).deliver(s, shares[i]...)
 	}
 	for i, s := range m.Sites {
 		for j, id := range all {

@@ -101,11 +101,12 @@ func (f *Force) connections(ctx context.Context) {
 		wg.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				key := identity.NewKeyFromSeed(sha256.Sum256(fmt.Append(nil, "stranger ", worker, i)))
-				p := NewPeer(f.tb, key, f.world.Founding.ID())
+				own := NewSuite() // so that nothing of the peer is kept
+				p := NewPeer(own, key, f.world.Founding.ID())
 				if p.TryDial(f.victim.Address()) == nil {
 					p.Sync(f.victim, nil, p.Open()...)
 				}
-				p.Close()
+				own.End()
 			}
 		})
 	}

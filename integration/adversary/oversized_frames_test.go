@@ -59,7 +59,7 @@ func TestOversizedFrames(t *testing.T) {
 	} {
 		p := m.NewPeer(t, m.Liar(), victim)
 		lie.send(p)
-		victim.Names(t, p.Key.Public(), lie.reason)
+		victim.Names(t, p.Key.Public(), lie.reason, func() { lie.send(p) })
 	}
 	// Gossip over its bound: the stream is reset before it is read to its end.
 	p := m.NewPeer(t, m.Liar(), victim)

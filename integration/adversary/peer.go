@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"testing"
 	"time"
@@ -115,6 +116,35 @@ func (p *Peer) Open() [][]byte { return [][]byte{hello(), claim{mesh: p.mesh}.en
 // SendOps opens a sync with a site and sends it ops.
 func (p *Peer) SendOps(s *Site, ops ...encodedOp) network.Stream {
 	return p.Sync(s, nil, append(p.Open(), opsFrame(ops...))...)
+}
+
+// deliver sends ops to a site until it holds the last of them: it may be busy.
+func (p *Peer) deliver(s *Site, ops ...encodedOp) {
+	p.tb.Helper()
+	u, err := dag.Decode(ops[len(ops)-1].block, ops[len(ops)-1].body)
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	last := u.ID()
+	Eventually(p.tb, "the liar's ops are at "+s.Name, func() bool {
+		if s.Has(p.tb, last) {
+			return true
+		}
+		stream := p.SendOps(s, ops...)
+		if stream == nil {
+			return false
+		}
+		defer stream.Reset()
+		for began := time.Now(); time.Since(began) < time.Second; time.Sleep(10 * time.Millisecond) {
+			if s.Has(p.tb, last) {
+				return true
+			}
+		}
+		return false
+	}, func() string {
+		peer, _ := s.Peer(p.tb, p.Key.Public())
+		return fmt.Sprintf("the liar: %+v", peer)
+	})
 }
 
 // Answer has f answer the syncs that nodes open with the peer.

@@ -42,7 +42,7 @@ func TestRelayedWithoutPast(t *testing.T) {
 	for _, op := range chain {
 		ops = append(ops, encoded(op))
 	}
-	honest.SendOps(m.Sites[1], ops...)
+	honest.deliver(m.Sites[1], ops...)
 	for _, s := range m.Sites {
 		s.WaitFor(t, chain[len(chain)-1].ID())
 		if peer, _ := s.Peer(t, author.Public()); peer.Misconduct != "" {

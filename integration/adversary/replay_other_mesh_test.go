@@ -19,16 +19,19 @@ func TestReplayFromAnotherMesh(t *testing.T) {
 	for _, op := range []encodedOp{encoded(replayed), encoded(other.Founding)} {
 		gossiper, syncer := m.Liar(), m.Liar()
 		m.NewPeer(t, gossiper, m.Sites...).Gossip(gossipOp(op))
-		m.NewPeer(t, syncer, m.Sites[0]).SendOps(m.Sites[0], op)
+		p := m.NewPeer(t, syncer, m.Sites[0])
+		send := func() { p.SendOps(m.Sites[0], op) }
+		send()
 		for _, s := range m.Sites {
 			s.Names(t, gossiper.Public(), "other-mesh")
 		}
-		m.Sites[0].Names(t, syncer.Public(), "other-mesh")
+		m.Sites[0].Names(t, syncer.Public(), "other-mesh", send)
 	}
 	// A summary of the other mesh.
 	p := m.NewPeer(t, m.Liar(), m.Sites[2])
-	p.Sync(m.Sites[2], nil, hello(), claim{mesh: other.Founding.ID()}.encode())
-	m.Sites[2].Names(t, p.Key.Public(), "other-mesh")
+	send := func() { p.Sync(m.Sites[2], nil, hello(), claim{mesh: other.Founding.ID()}.encode()) }
+	send()
+	m.Sites[2].Names(t, p.Key.Public(), "other-mesh", send)
 	w.Survived(t, Usual)
 	for _, s := range m.Sites {
 		if s.Get(t, "/replayed") != "" {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
@@ -190,13 +191,20 @@ func (s *Site) Peer(tb testing.TB, key identity.PublicKey) (admin.Peer, bool) {
 
 // Names waits until the node names a liar for that reason: in the list of its
 // peers, and in its metrics. (Those name the first 64 peers that misbehave and count
-// the others together; of these, the list must give the reason.)
-func (s *Site) Names(tb testing.TB, liar identity.PublicKey, reason string) {
+// the others together; of these, the list must give the reason.) Meanwhile it has
+// the lie told again now and then: the node may have been busy with a sync of its own.
+func (s *Site) Names(tb testing.TB, liar identity.PublicKey, reason string, again ...func()) {
 	tb.Helper()
 	const metric = "causeway_p2p_misbehaviour_total"
 	var last admin.Peer
+	told := time.Now()
 	Eventually(tb, s.Name+" names "+PeerID(liar)+" for "+reason, func() bool {
-		last, _ = s.Peer(tb, liar)
+		if last, _ = s.Peer(tb, liar); last.Misconduct == "" && time.Since(told) > 2*time.Second {
+			for _, f := range again {
+				f()
+			}
+			told = time.Now()
+		}
 		return last.Misconduct != "" && s.Metric(tb, metric, Label("peer", PeerID(liar)), Label("reason", reason)) > 0 ||
 			last.Misconduct == reason && s.Metric(tb, metric, Label("peer", "other"), Label("reason", reason)) > 0
 	}, func() string { return "its list of peers says " + strconv.Quote(last.Misconduct) })

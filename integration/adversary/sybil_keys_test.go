@@ -44,7 +44,8 @@ func TestSybilKeys(t *testing.T) {
 	bad := liar.Sign(t, l.Graph(), sybils[1], liar.Draft{Parents: []*dag.Op{on}, Transactions: []dag.Transaction{liar.PutOf("/liar/sybil", "many")}})
 	m.NewPeer(t, voice, m.Sites...).Gossip(gossipOp(encoded(bad)))
 	stranger := m.NewPeer(t, sybils[2], m.Sites[0])
-	stranger.SendOps(m.Sites[0], encoded(bad))
+	knock := func() { stranger.SendOps(m.Sites[0], encoded(bad)) }
+	knock()
 	// Two keys in one slot are one author that forked: neither builds on the other.
 	twin := liar.Sign(t, l.Graph(), sybils[0], liar.Draft{Parents: []*dag.Op{on}, Transactions: []dag.Transaction{liar.PutOf("/liar/sybil", "twin")}})
 	if err := l.Admit(t.Context(), []*dag.Signed{twin})[0]; dag.ReasonOf(err) != dag.ReasonForkedPast {
@@ -56,6 +57,6 @@ func TestSybilKeys(t *testing.T) {
 			t.Errorf("%s shows %q of a key that has no slot", s.Name, got)
 		}
 	}
-	m.Sites[0].Names(t, sybils[2].Public(), "not-enrolled")
+	m.Sites[0].Names(t, sybils[2].Public(), "not-enrolled", knock)
 	w.Survived(t, Usual)
 }

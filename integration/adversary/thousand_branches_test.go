@@ -30,7 +30,7 @@ func TestThousandBranches(t *testing.T) {
 		shares[i%len(shares)] = append(shares[i%len(shares)], encoded(op))
 	}
 	for i, s := range m.Sites {
-		m.NewPeer(t, key, s).SendOps(s, shares[i]...)
+		m.NewPeer(t, key, s).deliver(s, shares[i]...)
 	}
 	for _, s := range m.Sites {
 		s.WaitFor(t, last)

@@ -40,8 +40,9 @@ func TestWithheldBodies(t *testing.T) {
 		s.Names(t, gossiper.Key.Public(), "refused-body-size")
 	}
 	half := m.NewPeer(t, m.Liar(), m.Sites[0])
-	half.SendOps(m.Sites[0], encodedOp{op.Block(), op.Body()[:len(op.Body())/2]})
-	m.Sites[0].Names(t, half.Key.Public(), "refused-body-size")
+	send := func() { half.SendOps(m.Sites[0], encodedOp{op.Block(), op.Body()[:len(op.Body())/2]}) }
+	send()
+	m.Sites[0].Names(t, half.Key.Public(), "refused-body-size", send)
 
 	// One that announces the op, is asked for it, and ends its answer without.
 	silent := m.NewPeer(t, m.Liar(), m.Sites...)

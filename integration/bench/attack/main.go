@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"slices"
 	"sort"
 	"strings"
@@ -76,6 +77,7 @@ func main() {
 // attack runs one attack on the node at an address, until the process is interrupted.
 func attack(name, address string) {
 	bind(1)
+	go leash()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	suite := adversary.NewSuite()
@@ -83,6 +85,24 @@ func attack(name, address string) {
 	f := adversary.NewForce(suite, mesh, address)
 	fmt.Println("ready")
 	adversary.Loud[name](f, ctx)
+}
+
+// maxMemory bounds the attackers' heap, in bytes: they are loud, not large.
+const maxMemory = 1 << 30
+
+// leash ends the attackers' process with that which started it, or when it grows too large.
+func leash() {
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // a pipe, which nobody writes to
+		os.Exit(0)
+	}()
+	for range time.Tick(100 * time.Millisecond) {
+		var m runtime.MemStats
+		if runtime.ReadMemStats(&m); m.HeapInuse > maxMemory {
+			fmt.Fprintln(os.Stderr, "attack: its heap is over its bound")
+			os.Exit(3)
+		}
+	}
 }
 
 type bench struct {
@@ -177,6 +197,10 @@ func (b bench) start(suite *adversary.Suite, name string, victim *adversary.Site
 		suite.Fatal(err)
 	}
 	cmd.Stderr = os.Stderr
+	hold, err := cmd.StdinPipe() // its end ends it
+	if err != nil {
+		suite.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		suite.Fatal(err)
 	}
@@ -184,6 +208,7 @@ func (b bench) start(suite *adversary.Suite, name string, victim *adversary.Site
 		suite.Fatal(err)
 	}
 	return func() {
+		_ = hold.Close()
 		_ = cmd.Process.Kill() // no matter where it is
 		_ = cmd.Wait()
 	}
