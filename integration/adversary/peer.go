@@ -113,9 +113,19 @@ func (p *Peer) Sync(s *Site, raw []byte, frames ...[]byte) network.Stream {
 // Open is the frames of a sync that states nothing.
 func (p *Peer) Open() [][]byte { return [][]byte{hello(), claim{mesh: p.mesh}.encode()} }
 
-// SendOps opens a sync with a site and sends it ops.
+// SendOps opens a sync with a site and sends it ops, in frames of a size that is allowed.
 func (p *Peer) SendOps(s *Site, ops ...encodedOp) network.Stream {
-	return p.Sync(s, nil, append(p.Open(), opsFrame(ops...))...)
+	const most = 200 << 10 // a frame of several
+	frames := p.Open()
+	size, from := 0, 0
+	for i, op := range ops {
+		n := len(op.block) + len(op.body)
+		if size += n; size > most && i > from {
+			frames = append(frames, opsFrame(ops[from:i]...))
+			size, from = n, i
+		}
+	}
+	return p.Sync(s, nil, append(frames, opsFrame(ops[from:]...))...)
 }
 
 // deliver sends ops to a site until it holds the last of them: it may be busy.
