@@ -81,6 +81,12 @@ func cutNetwork(t testing.TB, cut bool) {
 	ip(t, "rule", "add", "pref", cutToRule, "to", peerNetwork, "blackhole")
 }
 
+// addAddress gives the island an address on which a site listens.
+func addAddress(t testing.TB, address string) {
+	t.Helper()
+	ip(t, "address", "add", address+"/32", "dev", "lo")
+}
+
 func ip(t testing.TB, args ...string) {
 	t.Helper()
 	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {

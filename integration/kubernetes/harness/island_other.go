@@ -15,4 +15,6 @@ func Island(t testing.TB) bool {
 
 func cutNetwork(testing.TB, bool) { panic("harness: not on an island") }
 
+func addAddress(testing.TB, string) { panic("harness: not on an island") }
+
 func hostNamed(*exec.Cmd, string) { panic("harness: not on an island") }

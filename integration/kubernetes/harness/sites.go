@@ -46,9 +46,11 @@ func SiteName(i int) string { return "site-" + string(rune('a'+i)) }
 func newSite(t testing.TB, logs string, i int, flags []string) *Store {
 	t.Helper()
 	s := &Store{Endpoint: "http://" + FreeAddr(t), Dir: t.TempDir()}
+	address := fmt.Sprintf("127.1.0.%d", i+1)
+	addAddress(t, address)
 	args := append([]string{
 		"serve", "--data-dir", s.Dir, "--listen-client-urls", s.Endpoint,
-		"--listen-peer-addrs", fmt.Sprintf("/ip4/127.1.0.%d/tcp/7600", i+1),
+		"--listen-peer-addrs", "/ip4/" + address + "/tcp/7600",
 	}, flags...)
 	s.Process = newProcess(t, logs, SiteName(i)+".causeway", program(t, buildCauseway), args...)
 	return s
