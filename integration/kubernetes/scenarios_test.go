@@ -49,6 +49,22 @@ func scenarios() []scenario {
 			then: editDeployment("web", func(d *apps.Deployment) { d.Annotations = map[string]string{"after": "all"} }),
 		},
 		{
+			name:    "a Deployment scaled twice",
+			keys:    []string{deploymentKey("scaled")},
+			prepare: func(t *testing.T, c *cluster) { c.deploy(t, mergeNamespace, deployment("scaled", 1)) },
+			edits: [3]func(*testing.T, *cluster){
+				editDeployment("scaled", func(d *apps.Deployment) { three := int32(3); d.Spec.Replicas = &three }),
+				editDeployment("scaled", func(d *apps.Deployment) { five := int32(5); d.Spec.Replicas = &five }),
+			},
+			check: func(t *testing.T, c *cluster) { // one of the two, the same at all sites: the bytes are
+				d := c.getDeployment(t, mergeNamespace, "scaled")
+				if n := *d.Spec.Replicas; n != 3 && n != 5 || d.Generation != 3 {
+					t.Errorf("%s: %d replicas, generation %d", c.name, n, d.Generation)
+				}
+			},
+			then: editDeployment("scaled", func(d *apps.Deployment) { seven := int32(7); d.Spec.Replicas = &seven }),
+		},
+		{
 			name: "containers reordered, and one inserted",
 			keys: []string{deploymentKey("order")},
 			prepare: func(t *testing.T, c *cluster) {
