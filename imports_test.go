@@ -54,7 +54,7 @@ var graph = map[string][]string{
 	"node/verify": {"dag", "dag/crdt", "dag/leveldb", "identity", "node/commit"},
 	"node/admin":  {"dag", "identity"},
 	"node": {
-		"dag", "dag/car", "dag/leveldb", "etcdgw", "etcdgw/auth", "etcdgw/etcdsnap", "etcdgw/kube", "etcdgw/mvcc", "identity", "identity/dagcbor",
+		"dag", "dag/car", "dag/crdt", "dag/leveldb", "etcdgw", "etcdgw/auth", "etcdgw/etcdsnap", "etcdgw/kube", "etcdgw/mvcc", "identity", "identity/dagcbor",
 		"node/admin", "node/commit", "node/p2p",
 	},
 }

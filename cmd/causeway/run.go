@@ -98,7 +98,7 @@ Exit codes: 0 success, 1 failure, 2 wrong command line.`)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveDefault)
 	root.AddCommand(
 		newServe(std), newInit(std), newInvite(std), newJoin(std),
-		newKey(std), newMember(std), newPolicy(std), newStatus(std), newPeers(std), newDAG(std), newSnapshot(std),
+		newKey(std), newMember(std), newPolicy(std), newStatus(std), newPeers(std), newGet(std), newHistory(std), newBlame(std), newConflicts(std), newDAG(std), newSnapshot(std),
 		newDemo(std), newVersion(std),
 	)
 	return root

@@ -34,6 +34,8 @@ func TestScripts(t *testing.T) {
 			"ready":  scriptReady,
 			"term":   scriptTerm,
 			"forked": scriptForked,
+			"merged": scriptMerged,
+			"put":    scriptPut,
 		},
 	})
 }

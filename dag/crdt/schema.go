@@ -44,6 +44,15 @@ const (
 	Pin       Rule = 4 // values that differ here are never merged: the last writer's stands whole
 )
 
+// String returns the rule's name.
+func (r Rule) String() string {
+	names := [...]string{"greatest", "write-once", "max", "counter", "pin"}
+	if int(r) < len(names) {
+		return names[r]
+	}
+	return fmt.Sprintf("rule-%d", uint8(r))
+}
+
 // A TypeRef names a type of a schema: 0 is the default (in JSON objects are
 // records, arrays sequences and scalars leaves, all of the default type; in
 // protobuf a leaf), n is Types[n-1].

@@ -42,8 +42,7 @@ func Readable(value []byte) ([]byte, error) {
 	}
 	r := reader{names: names()}
 	members := []jsonMember{{"kind", quoted(e.kind)}, {"apiVersion", quoted(e.apiVersion)}}
-	typ := r.names.kinds[kind{string(e.apiVersion), string(e.kind)}]
-	inside, ok := r.message(raw, typ, 0)
+	inside, ok := r.message(raw, tableOf(&e), 0)
 	if !ok {
 		return nil, errUnreadable
 	}
@@ -99,28 +98,15 @@ func (r *reader) message(m []byte, typ string, depth int) ([]jsonMember, bool) {
 	var numbers []protowire.Number // in the order of their first records
 	records := make(map[protowire.Number][]record)
 	for len(m) > 0 {
-		number, kind, n := protowire.ConsumeTag(m)
-		if n < 0 {
+		rec, rest, ok := nextRecord(m)
+		if !ok {
 			return nil, false
 		}
-		end := protowire.ConsumeFieldValue(number, kind, m[n:])
-		if end < 0 {
-			return nil, false
+		if records[rec.field] == nil {
+			numbers = append(numbers, rec.field)
 		}
-		rec := record{kind: kind, raw: m[:n+end]}
-		switch kind {
-		case protowire.VarintType:
-			rec.number, _ = protowire.ConsumeVarint(m[n:])
-		case protowire.Fixed64Type:
-			rec.number, _ = protowire.ConsumeFixed64(m[n:])
-		case protowire.BytesType:
-			rec.payload, _ = protowire.ConsumeBytes(m[n:])
-		}
-		if records[number] == nil {
-			numbers = append(numbers, number)
-		}
-		records[number] = append(records[number], rec)
-		m = m[n+end:]
+		records[rec.field] = append(records[rec.field], rec.record)
+		m = rest
 	}
 	var members []jsonMember
 	for _, f := range r.names.types[typ] {
@@ -255,18 +241,14 @@ func (r *reader) value(rec *record, f *form, depth int) (value []byte, zero, ok 
 // readTexts returns the texts that are field 1 of a message, as JSON.
 func readTexts(m []byte) (texts [][]byte, ok bool) {
 	for len(m) > 0 {
-		number, kind, n := protowire.ConsumeTag(m)
-		if n < 0 {
+		rec, rest, ok := nextRecord(m)
+		if !ok {
 			return texts, false
 		}
-		end := protowire.ConsumeFieldValue(number, kind, m[n:])
-		if end < 0 {
-			return texts, false
+		if rec.field == 1 && rec.kind == protowire.BytesType {
+			texts = append(texts, quoted(rec.payload))
 		}
-		if text, k := protowire.ConsumeBytes(m[n:]); number == 1 && kind == protowire.BytesType && k >= 0 {
-			texts = append(texts, quoted(text))
-		}
-		m = m[n+end:]
+		m = rest
 	}
 	return texts, true
 }
@@ -302,19 +284,14 @@ func special(m []byte, word string) (value []byte, zero, ok bool) {
 // integer returns the first varint of that number in a message, 0 if there is none.
 func integer(m []byte, want protowire.Number) int64 {
 	for len(m) > 0 {
-		number, kind, n := protowire.ConsumeTag(m)
-		if n < 0 {
+		rec, rest, ok := nextRecord(m)
+		if !ok {
 			return 0
 		}
-		if number == want && kind == protowire.VarintType {
-			v, _ := protowire.ConsumeVarint(m[n:])
-			return int64(v)
+		if rec.field == want && rec.kind == protowire.VarintType {
+			return int64(rec.number)
 		}
-		end := protowire.ConsumeFieldValue(number, kind, m[n:])
-		if end < 0 {
-			return 0
-		}
-		m = m[n+end:]
+		m = rest
 	}
 	return 0
 }

@@ -86,6 +86,18 @@ func (f *fakeNode) Carry(_ context.Context, statements []*identity.Statement) (d
 func (f *fakeNode) Preview(_ context.Context, statements []*identity.Statement) (admin.Preview, error) {
 	return admin.Preview{Effect: true, Statements: []admin.StatementEffect{{ID: statements[0].ID(), Kind: statements[0].Kind().String()}}}, f.err
 }
+func (f *fakeNode) Value(_ context.Context, key []byte) (admin.KeyValue, error) {
+	return admin.KeyValue{Key: key, Value: []byte("v\x00"), ModRevision: 7}, f.err
+}
+func (f *fakeNode) History(_ context.Context, key []byte, limit int) (admin.KeyHistory, error) {
+	return admin.KeyHistory{Key: key, Writes: make([]admin.KeyWrite, limit), All: true}, f.err
+}
+func (f *fakeNode) Blame(_ context.Context, key []byte, limit int) (admin.KeyBlame, error) {
+	return admin.KeyBlame{Key: key, Places: make([]admin.KeyPlace, limit)}, f.err
+}
+func (f *fakeNode) Conflicts(_ context.Context, from []byte, limit int) (admin.ConflictPage, error) {
+	return admin.ConflictPage{Keys: []admin.KeyConflicts{{Key: append([]byte("from "), from...)}}, Next: []byte{byte(limit)}}, f.err
+}
 func (f *fakeNode) Rotate(context.Context) (identity.PublicKey, error) { return testKey(9), f.err }
 
 func newFakeNode() *fakeNode {

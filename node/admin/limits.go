@@ -27,6 +27,12 @@ const (
 	DefaultLogOps = 20
 	MaxLogOps     = 1000
 
+	// MaxKeyWrites bounds the writes of one key in an answer, about: the writer
+	// reads as many records for it. MaxConflictKeys bounds the keys of an
+	// answer about conflicts.
+	MaxKeyWrites    = 1000
+	MaxConflictKeys = 100
+
 	// RequestTimeout bounds the time of one request, the answer's sending
 	// included.
 	RequestTimeout = 30 * time.Second

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +29,7 @@ type Node interface {
 	Log(ctx context.Context, limit int) ([]Op, error) // the latest ops, children first
 	Op(ctx context.Context, id dag.ID) (OpDetail, error)
 	Archive
+	Keys
 
 	Roster(ctx context.Context) (Roster, error)
 	// Issuer returns what a statement by key must name, known to the mesh or not.
@@ -182,6 +182,7 @@ func handler(n Node) http.Handler {
 		return n.Op(r.Context(), id)
 	})
 	archiveRoutes(n, get)
+	keyRoutes(n, get)
 	mux.HandleFunc("GET "+exportPath, exportHandler(n))
 	get("/v0/invite-site", func(r *http.Request) (any, error) {
 		issuer, err := checkIssuer(r.URL.Query().Get("issuer"))
@@ -199,9 +200,9 @@ func handler(n Node) http.Handler {
 		return n.Issuer(r.Context(), key)
 	})
 	get("/v0/policy", func(r *http.Request) (any, error) {
-		key, err := base64.URLEncoding.DecodeString(r.URL.Query().Get("key"))
-		if err != nil || len(key) == 0 {
-			return nil, fmt.Errorf("%w: the key is not base64url of at least one byte", ErrInvalid)
+		key, err := checkKey(r.URL.Query().Get("key"))
+		if err != nil {
+			return nil, err
 		}
 		return n.Explain(r.Context(), key)
 	})
