@@ -1,6 +1,7 @@
 package mvcc
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -203,8 +204,7 @@ func (e *execution) schemaFor(key, value []byte) *crdt.Schema {
 // is one that pays.
 func (e *execution) diff(it *item, w *dag.Write, s *state) {
 	old := it.state()
-	if len(s.value) > maxDiffBytes || len(old.value) > maxDiffBytes || old.schema.ID() != s.schema.ID() ||
-		s.schema == nil && !isContainer(s.value) {
+	if len(s.value) > maxDiffBytes || len(old.value) > maxDiffBytes || old.schema.ID() != s.schema.ID() || !mayPatch(s.value) {
 		return
 	}
 	tree := crdt.Parse(s.value, s.schema)
@@ -221,8 +221,10 @@ func (e *execution) diff(it *item, w *dag.Write, s *state) {
 	s.patched()
 }
 
-// isContainer reports whether a JSON text has parts: a scalar is as well put whole.
-func isContainer(value []byte) bool { return len(value) > 0 && (value[0] == '{' || value[0] == '[') }
+// mayPatch reports whether a put of value may be a patch: it has parts.
+func mayPatch(value []byte) bool {
+	return len(value) > 0 && (value[0] == '{' || value[0] == '[') || bytes.HasPrefix(value, []byte("k8s\x00"))
+}
 
 // write applies a put of the replicated or the local value: w says how it is written, s what
 // it leaves.
@@ -345,11 +347,36 @@ func (b *budget) allow(size int, local bool) error {
 
 // put checks a put.
 func (b *budget) put(key, value []byte) error {
-	if err := b.key(key, len(value)); err != nil || b.auth == nil {
+	size := len(value)
+	if mayPatch(value) {
+		size = max(size, smallPatch)
+	}
+	if err := b.key(key, size); err != nil {
+		return err
+	}
+	if err := b.schema(key, value); err != nil || b.auth == nil {
 		return err
 	}
 	if err := b.auth.CheckValue(key, value); err != nil {
 		return refusal(codes.InvalidArgument, "etcdserver: value refused: ", err)
+	}
+	return nil
+}
+
+// schema checks a merge schema that a put may be the first to name. It is counted
+// where there is a bound only: the change can always be sealed without it, as an operation
+// of its own may carry the schema before.
+func (b *budget) schema(key, value []byte) error {
+	v := b.v
+	if v.values == nil || v.room == NoBound || v.verdicts.isLocal(key) {
+		return nil
+	}
+	s := v.values.SchemaFor(key, value)
+	if v.knows(s.ID()) {
+		return nil
+	}
+	if b.sent.Bytes += uint64(len(s.Encoding()) + schemaOverhead); b.sent.Bytes > v.room.Bytes {
+		return ErrNoRoom
 	}
 	return nil
 }

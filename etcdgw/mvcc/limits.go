@@ -13,8 +13,9 @@ const (
 	// writeOverhead is the most that a write's encoding adds to its key, end and
 	// value, in bytes: tuple, kind, lengths, an incarnation with its link and a schema's ID.
 	writeOverhead = 120
-	// schemaOverhead is the most that a schema adds to an operation besides its bytes.
-	schemaOverhead = 8
+	// schemaOverhead is the most that a schema adds to operations besides its bytes:
+	// one may be for it alone.
+	schemaOverhead = 128
 
 	// wholeEvery is after how many patches of a key the log holds its whole value
 	// again, and wholeBytes how many bytes of the value each of them must stand

@@ -236,3 +236,33 @@ func TestManyPatches(t *testing.T) {
 		t.Errorf("the replay shows %s, want %s", got, want)
 	}
 }
+
+// TestLargestPatches: a transaction whose small values become patches that are longer than
+// they are still fits into an operation, or is refused.
+func TestLargestPatches(t *testing.T) {
+	v := New(Config{})
+	txn := func(n, x int) *pb.TxnRequest {
+		r := &pb.TxnRequest{}
+		for i := range n {
+			r.Success = append(r.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: put(fmt.Sprintf("k%05d", i), fmt.Sprintf(`{"a%d":0,"b":[%d,2,3],"c":%d}`, x, x, x))}})
+		}
+		return r
+	}
+	for n := 20_000; n > 1000; n -= 1000 {
+		if _, _, err := v.Evaluate(txn(n, 1), nil, testNow); err != nil {
+			continue // larger than an operation
+		}
+		_, ch, err := v.Evaluate(txn(n, 2), nil, testNow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ch.Writes[0].Kind != dag.Patch {
+			t.Error("the puts are no patches")
+		}
+		if size := len(v.Transaction(ch, 1).Append(nil)); size > ch.Size() || size > maxTransactionBytes {
+			t.Errorf("%d puts take %d bytes, counted as %d", n, size, ch.Size())
+		}
+		return
+	}
+	t.Error("no transaction was small enough")
+}

@@ -40,7 +40,7 @@ func isOf(t *crdt.Tree, value []byte, s *crdt.Schema) bool {
 
 // keep keeps the tree of it, and drops the ones used least recently if there are too many.
 func (c *trees) keep(it *item, t *crdt.Tree) {
-	if t.Opaque() || len(t.Value()) > keptTreeBytes/8 {
+	if t.Opaque() || len(t.Value()) > keptTreeBytes/2 {
 		c.drop(it)
 		return
 	}
