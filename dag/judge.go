@@ -33,6 +33,14 @@ func (j Judgement) Void(t Transaction) error {
 	return nil
 }
 
+// Form returns the form that policy demands of a value which a put of the op's
+// leaves at key, nil for none. Of a replace Void has seen to it; what a patch or a merge
+// makes is only known to who knows the key's other writes (docs/merge.md sections 1 and 2).
+func (j Judgement) Form(key []byte) *identity.Form {
+	rule, _ := j.standing.Rule(key)
+	return rule.Form
+}
+
 // Passes reports whether a delete of a range, in a transaction of the op's that
 // counts, passes over the key: it is local, or another operator's.
 func (j Judgement) Passes(key []byte) bool {

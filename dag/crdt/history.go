@@ -25,6 +25,7 @@ type historyWrite struct {
 	gen         *generation // of a put
 	tree        *Tree       // the value that the author of a put put; kept for recent ones
 	ignored     int         // edits that meant nothing
+	fits        func(value []byte) bool
 }
 
 // A generation is the part of a life in which values merge: it begins with a
@@ -39,7 +40,7 @@ func NewHistory() *History { return &History{finals: make(map[Position][]int)} }
 
 // Add adds a write and returns its number, counted from 0, and whether it
 // counts: a patch does not if it names a life that had ended for its author,
-// or makes a value that is not mergeable. What is void is not added.
+// or makes a value that is not mergeable or does not fit. What is void is not added.
 //
 // The write's past are the earlier writes for whose numbers inPast is true.
 // inPast must be true for the past of whatever it is true for. The first write
@@ -51,7 +52,7 @@ func (h *History) Add(w Write, inPast func(number int) bool) (number int, counts
 	h.added++
 	at := h.l.line(w.Position, func(i int) bool { return inPast(h.numbers[i]) })
 	past := at.past(len(h.l.chains))
-	hw := historyWrite{incarnation: w.Incarnation}
+	hw := historyWrite{incarnation: w.Incarnation, fits: w.Fits}
 	var seen *Tree
 	if w.Kind == Replace || w.Kind == Patched {
 		hw.put = true
@@ -65,7 +66,7 @@ func (h *History) Add(w Write, inPast func(number int) bool) (number int, counts
 			return number, false
 		}
 		var err error
-		if hw.tree, err = Apply(seen, w.Patch); err != nil {
+		if hw.tree, err = Apply(seen, w.Patch); err != nil || w.Fits != nil && !w.Fits(hw.tree.Value()) {
 			return number, false
 		}
 	}
@@ -155,7 +156,9 @@ func (h *History) value(v view, incarnation Position) (*Tree, *generation) {
 	}
 	if gen.state != nil && !slices.ContainsFunc(living, func(i int) bool { return h.writes[i].gen != gen }) {
 		if t := gen.state.value(v); t != nil {
-			return t, gen
+			if fits := h.writes[greatest].fits; fits == nil || fits(t.Value()) {
+				return t, gen
+			}
 		}
 	}
 	return h.put(greatest), nil

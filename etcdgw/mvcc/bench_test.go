@@ -10,6 +10,7 @@ import (
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/dagtest"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // filled returns a view with n keys, published, all sealed.
@@ -243,3 +244,6 @@ func (void verdictOf) Void(dag.Transaction) error {
 
 // Passes implements judgement.
 func (verdictOf) Passes([]byte) bool { return false }
+
+// Form implements judgement.
+func (verdictOf) Form([]byte) *identity.Form { return nil }

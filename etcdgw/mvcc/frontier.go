@@ -203,6 +203,9 @@ func (r *remote) patch(t *touch, index uint32, w *dag.Write) {
 	if !ok {
 		return
 	}
+	if fits := r.v.verdicts.fits(r.origin.op, w.Key); fits != nil && !fits(tree.Value()) {
+		return
+	}
 	t.writer = write{r.origin, index, t.writer.birth}
 	t.take(tree)
 	t.patched()

@@ -242,7 +242,7 @@ func drawValue(t *rapid.T) []byte {
 	member(`"l":[1,%d,3]`, 4)
 	member(`"m":{"x":%d,"y":0}`, 2)
 	member(`"n":{"z":%d}`, 2)
-	member(`"apiVersion":"v1","kind":"K","metadata":{"uid":"u%d"}`, 1)
+	member(`"apiVersion":"v1","kind":"K","metadata":{"uid":"u%d","name":"1"}`, 1)
 	if len(b) == 0 {
 		return []byte("{}")
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/crdt"
 	"github.com/causeway-sync/causeway/dag/dagtest"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // patchOf returns a patch of key from one value to another, of the life that op's first write began.
@@ -265,4 +266,63 @@ func TestLargestPatches(t *testing.T) {
 		return
 	}
 	t.Error("no transaction was small enough")
+}
+
+// TestLyingPatch: a patch, or a merge, that makes what policy does not let stand is
+// ignored: nobody can give an object another name or kind with a patch.
+func TestLyingPatch(t *testing.T) {
+	v := newTurned(t)
+	object := func(kind, name string, x, y int) string {
+		return fmt.Sprintf(`{"apiVersion":"v1","kind":%q,"metadata":{"name":%q},"x":%d,"y":%d}`, kind, name, x, y)
+	}
+	first := object("K", "k", 0, 0)
+	v.do(put("k", first))
+	own := v.seal()
+	forms := map[string]*identity.Form{"k": {Kind: "K", Versions: []string{"v1"}}}
+	s := &schedule{voided: make(map[txName]bool), index: make(map[string]uint32), kept: make(map[dag.ID]bool), forms: forms}
+	free := &schedule{voided: s.voided, index: s.index, kept: s.kept}
+	turn := func(next *schedule) {
+		t.Helper()
+		var all []*dag.Op
+		for _, r := range v.log.records {
+			if r.op.op != nil {
+				all = append(all, r.op.op)
+			}
+		}
+		if err := v.turn(next, nil, all, &v.log); err != nil {
+			t.Fatal(err)
+		}
+		v.log.add(testRecord{turn: next, changed: all})
+	}
+	turn(s)
+	for _, c := range []struct{ lie, made string }{
+		{object("K", "other", 0, 0), "K other"},
+		{object("L", "k", 0, 0), "L k"},
+	} {
+		// Having seen all, and concurrent with what this node writes.
+		v.receive(1, v.mesh.Graph.Heads(), dag.Transaction{patchOf(t, own, "k", first, c.lie)})
+		if got := v.checked()["k"]; got != first {
+			t.Errorf("a patch to %s leaves %s", c.made, got)
+		}
+	}
+	heads := v.mesh.Graph.Heads()
+	v.do(put("k", object("K", "k", 1, 0)))
+	v.seal()
+	v.receive(2, heads, dag.Transaction{patchOf(t, own, "k", first, object("K", "other", 0, 7))})
+	if got, want := v.checked()["k"], object("K", "k", 1, 0); got != want {
+		t.Errorf("a late patch leaves %s, want %s", got, want)
+	}
+	v.receive(3, heads, dag.Transaction{patchOf(t, own, "k", first, object("K", "k", 0, 7))})
+	if got, want := v.checked()["k"], object("K", "k", 1, 7); got != want {
+		t.Errorf("the merge is %s, want %s", got, want)
+	}
+	// Without the policy it all counts, and with it again nothing of it does.
+	turn(free)
+	if got := v.checked()["k"]; !strings.Contains(got, "other") {
+		t.Errorf("without a policy there is %s", got)
+	}
+	turn(s)
+	if got, want := v.checked()["k"], object("K", "k", 1, 7); got != want {
+		t.Errorf("the merge is %s, want %s", got, want)
+	}
 }

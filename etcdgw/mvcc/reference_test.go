@@ -105,6 +105,9 @@ func (s *simulation) results(by *verdicts) map[string]crdt.Result {
 			if !ok {
 				continue
 			}
+			if p.w.Kind.Puts() {
+				w.Fits = by.fits(p.op, []byte(key))
+			}
 			h.Add(w, func(n int) bool {
 				q := numbers[n]
 				return past[p.op.ID()][q.op.ID()] || p.op == q.op

@@ -126,7 +126,7 @@ func (t *turn) compare(op *dag.Op) error {
 				t.spans.add(spanOfWrite(w).clone())
 			case w.Kind == dag.DeleteRange:
 				stay.add(spanOfWrite(w))
-			case differ:
+			case differ, w.Kind.Puts() && !sameForm(after.form(op, w.Key), t.before.form(op, w.Key)):
 				t.begin(string(w.Key), t.v.trailOf(string(w.Key)))
 			}
 		}

@@ -26,6 +26,9 @@ type judgement interface {
 	Void(t dag.Transaction) error
 	// Passes reports whether a range delete of the operation passes over key.
 	Passes(key []byte) bool
+	// Form returns what policy demands of a value that a put of the operation
+	// leaves at key, nil for nothing.
+	Form(key []byte) *identity.Form
 }
 
 // verdicts remembers the judgement of the operation asked for last.
@@ -56,6 +59,29 @@ func (j *verdicts) void(op *dag.Op, t dag.Transaction) bool {
 func (j *verdicts) passes(op *dag.Op, key []byte) bool {
 	is := j.of(op)
 	return is != nil && is.Passes(key)
+}
+
+// fits returns what says whether a value may stand that a put of op leaves at
+// key, nil if any may.
+func (j *verdicts) fits(op *dag.Op, key []byte) func(value []byte) bool {
+	form := j.form(op, key)
+	if form == nil {
+		return nil
+	}
+	key = bytes.Clone(key)
+	return func(value []byte) bool { return dag.CheckForm(form, key, value) == nil }
+}
+
+func (j *verdicts) form(op *dag.Op, key []byte) *identity.Form {
+	if is := j.of(op); is != nil {
+		return is.Form(key)
+	}
+	return nil
+}
+
+// sameForm reports whether a and b demand the same.
+func sameForm(a, b *identity.Form) bool {
+	return a == b || a != nil && b != nil && a.Kind == b.Kind && slices.Equal(a.Versions, b.Versions)
 }
 
 // isLocal reports whether key is this node's own by the policy of now.

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // schedule is a judge whose verdicts are drawn. Transactions are void one by one;
@@ -25,6 +26,7 @@ type schedule struct {
 	isMine map[string]bool   // local keys
 	owner  map[string]string // author's key, by key
 	kept   map[dag.ID]bool   // ops, each with its past
+	forms  map[string]*identity.Form
 }
 
 func (s *schedule) judgementOf(op *dag.Op) judgement { return &scheduled{s, op} }
@@ -43,11 +45,22 @@ func (s *scheduled) Passes(key []byte) bool {
 	return !s.kept[s.op.ID()] && (s.isMine[string(key)] || owned && owner != string(author[:]))
 }
 
+// Form implements judgement.
+func (s *scheduled) Form(key []byte) *identity.Form {
+	if s.kept[s.op.ID()] {
+		return nil
+	}
+	return s.forms[string(key)]
+}
+
 // Void implements judgement.
 func (s *scheduled) Void(t dag.Transaction) error {
 	void := s.voided[txName{s.op, s.index[s.op.ID().String()+string(t.Append(nil))]}]
 	for i := range t {
 		void = void || t[i].Kind != dag.DeleteRange && s.Passes(t[i].Key)
+		if form := s.Form(t[i].Key); form != nil && t[i].Kind == dag.Replace {
+			void = void || dag.CheckForm(form, t[i].Key, t[i].Value) != nil
+		}
 	}
 	if void {
 		return errors.New("void")
@@ -184,7 +197,12 @@ func (a owners) MayWrite(key []byte) error {
 func (a owners) MayWriteRange(key, end []byte) error { return nil }
 
 // CheckValue implements Authorizer.
-func (a owners) CheckValue(key, value []byte) error { return nil }
+func (a owners) CheckValue(key, value []byte) error {
+	if form := a.forms[string(key)]; form != nil && dag.CheckForm(form, key, value) != nil {
+		return errRefused
+	}
+	return nil
+}
 
 // site is a node that keeps a log, has a schedule, and a client that watches everything.
 type site struct {
@@ -262,7 +280,7 @@ func (s *site) turn(rt *rapid.T, next *schedule) {
 			differ = differ || (before.Void(t) == nil) != (after.Void(t) == nil)
 		}
 		for _, k := range testKeys {
-			differ = differ || before.Passes([]byte(k)) != after.Passes([]byte(k))
+			differ = differ || before.Passes([]byte(k)) != after.Passes([]byte(k)) || !sameForm(before.Form([]byte(k)), after.Form([]byte(k)))
 		}
 		if differ {
 			r.changed = append(r.changed, d.op)
@@ -332,7 +350,7 @@ func (s *site) watch(rt *rapid.T) {
 
 // drawSchedule draws what comes after last.
 func drawSchedule(rt *rapid.T, s *simulation, sites []*site, last *schedule) *schedule {
-	next := &schedule{voided: maps.Clone(last.voided), index: last.index, isMine: make(map[string]bool), owner: make(map[string]string), kept: make(map[dag.ID]bool)}
+	next := &schedule{voided: maps.Clone(last.voided), index: last.index, isMine: make(map[string]bool), owner: make(map[string]string), kept: make(map[dag.ID]bool), forms: make(map[string]*identity.Form)}
 	var ops []delivered
 	for _, d := range s.ops {
 		ops = append(ops, d)
@@ -350,6 +368,8 @@ func drawSchedule(rt *rapid.T, s *simulation, sites []*site, last *schedule) *sc
 		switch rapid.IntRange(0, 5).Draw(rt, "policy") {
 		case 0:
 			next.isMine[k] = true
+		case 2:
+			next.forms[k] = &identity.Form{Kind: "K", Versions: []string{"v1"}}
 		case 1:
 			author := s.mesh.Author(rapid.IntRange(0, len(sites)).Draw(rt, "owner"))
 			next.owner[k] = string(author[:])

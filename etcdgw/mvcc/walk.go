@@ -185,6 +185,9 @@ func (r *reader) event(o *origin, index uint32, w *dag.Write, l *link, wk *walk,
 	e := event{write: write{origin: o, index: index}, at: at}
 	rem := remote{v: r.v, history: r.history, origin: o}
 	e.birth = rem.life(index, &w.Incarnation, incarnation{})
+	if w.Kind.Puts() {
+		e.fits = r.v.verdicts.fits(o.op, w.Key)
+	}
 	switch w.Kind {
 	case dag.Replace:
 		if e.birth.origin == nil {

@@ -84,7 +84,7 @@ func (m *merger) value(list []write) ([]byte, error) {
 		}
 		if r := h.Value(); r.Tree != nil && r.Writer == c.Position {
 			h, added = crdt.NewHistory(), []*write{w}
-			h.Add(crdt.Write{Position: c.Position, Incarnation: r.Incarnation, Schema: r.Tree.Schema(), Value: r.Tree.Value()}, nil)
+			h.Add(crdt.Write{Position: c.Position, Incarnation: r.Incarnation, Schema: r.Tree.Schema(), Value: r.Tree.Value(), Fits: c.Fits}, nil)
 		}
 	}
 	r := h.Value()
@@ -128,6 +128,10 @@ func (m *merger) write(w *write) (c crdt.Write, ok bool, err error) {
 		if op, known := m.operation(in.Op); known && (w.op == nil || w.op.InPast(op)) {
 			c.Incarnation = positionOf(op, in.Tx, in.Write)
 		}
+	}
+	if form := w.form; form != nil {
+		key := x.Key
+		c.Fits = func(value []byte) bool { return dag.CheckForm(form, key, value) == nil }
 	}
 	switch x.Kind {
 	case dag.Replace:

@@ -58,6 +58,8 @@ type unsealed struct {
 
 func (unsealed) Void(dag.Transaction) error { return nil }
 
+func (unsealed) Form([]byte) *identity.Form { return nil }
+
 // Passes is what [dag.Judgement] says of the operation to come.
 func (u unsealed) Passes(key []byte) bool {
 	rule, ok := u.roster.PolicyOf(key)
@@ -148,7 +150,8 @@ type write struct {
 	op        *dag.Op // nil for the one to come, which has all others in its past
 	tx, index uint32
 	kind      dag.WriteKind
-	number    int // in the order of adding
+	form      *identity.Form // that policy demands of what a put leaves, nil for none
+	number    int            // in the order of adding
 }
 
 // past reports whether w is in the past of v: an earlier index of the same
@@ -184,6 +187,7 @@ type rangeDelete struct {
 type judgement interface {
 	Void(t dag.Transaction) error
 	Passes(key []byte) bool
+	Form(key []byte) *identity.Form
 }
 
 func newWrites() *writes { return &writes{keys: make(map[string][]write)} }
@@ -199,6 +203,9 @@ func (s *writes) add(op *dag.Op, transactions []dag.Transaction, judge judgement
 		for i := range t {
 			s.number++
 			w := write{op: op, tx: uint32(tx), index: uint32(i), kind: t[i].Kind, number: s.number}
+			if t[i].Kind.Puts() {
+				w.form = judge.Form(t[i].Key)
+			}
 			if t[i].Kind == dag.DeleteRange {
 				s.ranges = append(s.ranges, rangeDelete{w, string(t[i].Key), string(t[i].End), judge})
 				continue

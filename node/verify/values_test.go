@@ -73,6 +73,7 @@ type allCounts struct{}
 
 func (allCounts) Void(dag.Transaction) error { return nil }
 func (allCounts) Passes([]byte) bool         { return false }
+func (allCounts) Form([]byte) *identity.Form { return nil }
 
 func drawTransaction(r *rapid.T, ops []*dag.Op) (t dag.Transaction) {
 	life := func() (in dag.Incarnation) {
