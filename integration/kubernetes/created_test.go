@@ -96,11 +96,12 @@ func created() (all []scenario) {
 				}
 			},
 			then: func(t *testing.T, c *cluster) {
-				o := w.get(t, c)
-				o.SetLabels(map[string]string{"after": "all"})
-				if _, err := w.client(t, c).Update(t.Context(), o, put); err != nil {
-					t.Error(err)
-				}
+				eventually(t, "it is updated", func(ctx context.Context) error { // others may write its status
+					o := w.get(t, c)
+					o.SetLabels(map[string]string{"after": "all"})
+					_, err := w.client(t, c).Update(ctx, o, put)
+					return err
+				})
 			},
 		})
 	}

@@ -81,9 +81,13 @@ func TestMerging(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			for _, key := range s.keys {
 				for _, c := range at[1:] {
-					if one, other := at[0].value(t, key), c.value(t, key); !bytes.Equal(one, other) {
-						t.Errorf("%s is %q at %s, %q at %s", key, one, at[0].name, other, c.name)
-					}
+					// An API server may write the status of a definition once more.
+					eventually(t, key+" is the same at "+c.name, func(context.Context) error {
+						if one, other := at[0].value(t, key), c.value(t, key); !bytes.Equal(one, other) {
+							return fmt.Errorf("%q at %s, %q at %s", one, at[0].name, other, c.name)
+						}
+						return nil
+					})
 				}
 			}
 			for _, c := range at {
