@@ -51,6 +51,11 @@ func replaceKeyFile(ctx context.Context, file string, k *identity.PrivateKey, co
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	// Behind a link the file itself is replaced: else it would keep the old passphrase.
+	file, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return err
+	}
 	next := file + ".new"
 	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
