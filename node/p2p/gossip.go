@@ -210,7 +210,7 @@ func (g *gossip) received(ctx context.Context, from peer.ID, m *gossipMessage) p
 	// Who forged an author's op must not spend what is left to the author: the
 	// intake looks again, and counts, once the signature is verified.
 	author := u.Header().Author
-	if n.throttle.slows(author, n.backend.Graph().Roster()) && !n.throttle.passes(author, false) {
+	if n.throttle.slows(author, n.backend.Graph().Roster()) && !n.throttle.passes(author, len(m.block)+len(m.body), false) {
 		n.metrics.throttled.WithLabelValues("gossip").Inc()
 		return pubsub.ValidationIgnore
 	}

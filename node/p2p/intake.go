@@ -87,7 +87,7 @@ func (i *intake) admit(ctx context.Context, batch []*arrival) {
 			i.n.reportOp(a.from, a.err)
 			continue
 		}
-		if author := a.op.Header().Author; i.n.throttle.slows(author, roster) && !i.n.throttle.passes(author, true) {
+		if author := a.op.Header().Author; i.n.throttle.slows(author, roster) && !i.n.throttle.passes(author, len(signed[j].Block())+len(signed[j].Body()), true) {
 			i.n.metrics.throttled.WithLabelValues("gossip").Inc()
 			a.err, signed[j] = errThrottled, nil
 			continue

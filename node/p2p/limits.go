@@ -123,12 +123,12 @@ const (
 	// the author.
 	proofsAgain = 10 * time.Minute
 
-	// throttleGossipRate and throttleGossipBurst bound the ops of one proven forker, or of one
-	// revoked author, that are taken by gossip, per second and at once.
+	// throttleGossipRate and throttleGossipBurst bound what of one proven forker, or of one revoked
+	// author, is taken by gossip, in units per second and at once: an op is one unit
+	// and one more for each throttleUnit bytes. A larger op than the burst is left to sync.
 	throttleGossipRate, throttleGossipBurst = 4, 64
-	// throttleRate and throttleBurst pace the ops of all of them that come by sync, in units per
-	// second and at once: an op is one unit and one more for each throttleUnit bytes. At some 50 µs
-	// for each the writer spends a tenth of its time on them. throttleMost bounds
+	// throttleRate and throttleBurst pace the ops of all of them that come by sync, in units. At
+	// some 50 µs for each the writer spends a tenth of its time on them. throttleMost bounds
 	// how long a frame waits, so that all that builds on them comes through.
 	throttleRate, throttleBurst, throttleUnit = 2000, 8000, 512
 	throttleMost                              = 5 * time.Second

@@ -133,6 +133,17 @@ func TestProofLies(t *testing.T) {
 			return s.log.has("peer misbehaved", "peer="+l.ID().String(), "reason="+tc.reason)
 		})
 	}
+	// Who is not enrolled is shown none.
+	str, err := newLiar(t, m.Key("nobody"), s).NewStream(t.Context(), s.ID(), ProofProtocol)
+	if err == nil {
+		_, err = str.Write(append([]byte{0, 0, 0, byte(len(list))}, list...))
+	}
+	if err == nil {
+		_, err = io.ReadAll(str)
+	}
+	if code, ok := resetCode(err); !ok || code != codeNotEnrolled {
+		t.Errorf("a stranger's exchange of proofs: %v, want a reset with code %d", err, codeNotEnrolled)
+	}
 	// A proof of an author who is not known here: nobody's fault, and of no use yet.
 	stranger := dagtest.Draft{Key: m.Key("nobody"), Parents: []dag.ID{m.Founding.ID()}}
 	a := m.Sign(stranger)

@@ -29,9 +29,12 @@ func (t *throttle) slows(author identity.PublicKey, roster *identity.Roster) boo
 	return t.n.proofs.has(author) || errors.Is(roster.Standing(author).Err(), identity.ErrRevoked)
 }
 
-// passes reports whether another op of an author whom it slows may be taken by
-// gossip now; spend says that it is.
-func (t *throttle) passes(author identity.PublicKey, spend bool) bool {
+// units is what an op of so many bytes costs.
+func units(bytes int) float64 { return 1 + float64(bytes)/throttleUnit }
+
+// passes reports whether another op, of so many bytes, of an author whom it slows may
+// be taken by gossip now; spend says that it is.
+func (t *throttle) passes(author identity.PublicKey, bytes int, spend bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
@@ -45,9 +48,9 @@ func (t *throttle) passes(author identity.PublicKey, spend bool) bool {
 		t.gossip[author] = b
 	}
 	if !spend {
-		return b.left(now) >= 1
+		return float64(b.left(now)) >= units(bytes)
 	}
-	return b.take(1, now)
+	return b.take(units(bytes), now)
 }
 
 // wait returns for how long ops that came by sync wait before they are admitted.
@@ -57,7 +60,7 @@ func (t *throttle) wait(ops []*dag.Signed) time.Duration {
 		return 0 // it has just joined: all of this is history
 	}
 	slow := make(map[identity.PublicKey]bool)
-	units := 0.0
+	owed := 0.0
 	for _, s := range ops {
 		author := s.Header().Author
 		is, known := slow[author]
@@ -66,15 +69,15 @@ func (t *throttle) wait(ops []*dag.Signed) time.Duration {
 			slow[author] = is
 		}
 		if is {
-			units += 1 + float64(len(s.Block())+len(s.Body()))/throttleUnit
+			owed += units(len(s.Block()) + len(s.Body()))
 		}
 	}
-	if units == 0 {
+	if owed == 0 {
 		return 0
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	wait := t.sync.owe(units, time.Now())
+	wait := t.sync.owe(owed, time.Now())
 	if wait > throttleMost {
 		// A debt beyond what anybody waits for is forgotten.
 		t.sync.tokens = -throttleMost.Seconds() * throttleRate

@@ -60,10 +60,10 @@ func (w *warden) changed(before, now *identity.Roster) {
 	n.lanes.rosterChanged()
 }
 
-// fall ends p's sync and gossip streams, and what is kept for its sake.
+// fall ends p's sync, proof and gossip streams, and what is kept for its sake.
 func (w *warden) fall(p peer.ID) {
 	n := w.n
-	gated := append([]protocol.ID{SyncProtocol}, n.gossip.protocols()...)
+	gated := append([]protocol.ID{SyncProtocol, ProofProtocol}, n.gossip.protocols()...)
 	for _, c := range n.host.Network().ConnsToPeer(p) {
 		for _, s := range c.GetStreams() {
 			if slices.Contains(gated, s.Protocol()) {
