@@ -27,11 +27,8 @@ func FuzzJSONGateway(f *testing.F) {
 	} {
 		f.Add(uint8(i), body)
 	}
-	var s *site
+	s := newSite(f)
 	f.Fuzz(func(t *testing.T, path uint8, body string) {
-		if s == nil {
-			s = newSite(f)
-		}
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		r := httptest.NewRequestWithContext(ctx, http.MethodPost, jsonPaths[int(path)%len(jsonPaths)], strings.NewReader(body))
