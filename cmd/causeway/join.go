@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -90,6 +91,9 @@ func readText(ctx context.Context, std stdio, file, what string) (string, error)
 		}
 		defer f.Close()
 		src, from = f, file
+		if info, err := f.Stat(); what == "ticket" && err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+			fmt.Fprintf(std.err, "Others may read %s, mode %#o: a ticket is a secret. Write it under umask 077, and remove it once it is used.\n", file, info.Mode().Perm())
+		}
 	}
 	if f, ok := src.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		fmt.Fprint(std.err, strings.ToUpper(what[:1])+what[1:]+": ")

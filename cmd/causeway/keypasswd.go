@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ and the next line the new one.`,
 		Example: `  causeway key passwd ~/.ssh/causeway-operator`,
 		Args:    exactly(1, "the file"),
 	}
-	secret := passphraseFlag(c, std)
+	secret, out := passphraseFlag(c, std), outputFlag(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		file := args[0]
 		k, err := readKey(cmd.Context(), secret, file)
@@ -40,7 +41,11 @@ and the next line the new one.`,
 			return err
 		}
 		fmt.Fprintf(std.err, "The passphrase of %s is changed.\n", file)
-		return nil
+		info, err := readPublic(file)
+		if err != nil {
+			return err
+		}
+		return out.write(std.out, info, func(io.Writer) {}) // nothing that can be seen has changed
 	}
 	return c
 }

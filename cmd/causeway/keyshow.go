@@ -75,6 +75,7 @@ given another passphrase with passwd.`,
   causeway key export --format fingerprint a/node.key`,
 		Args: exactly(1, "the file"),
 	}
+	out := outputFlag(c)
 	format := c.Flags().String("format", "ssh", "what to print: ssh, key, fingerprint or allowed-signers")
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		line, ok := exportFormats[*format]
@@ -85,8 +86,10 @@ given another passphrase with passwd.`,
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(std.out, line(info))
-		return err
+		return out.write(std.out, struct {
+			Format string `json:"format"`
+			Text   string `json:"text"`
+		}{*format, line(info)}, func(w io.Writer) { fmt.Fprintln(w, line(info)) })
 	}
 	return c
 }
