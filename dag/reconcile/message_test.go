@@ -45,6 +45,9 @@ func TestMessageRoundTrip(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
+		if _, ops := m.(batch); ops != IsOps(m.encode()) {
+			t.Errorf("%s: IsOps = %v", name, !ops)
+		}
 		if diff := cmp.Diff(m, got, cmp.AllowUnexported(summary{}, ref{}, tip{}, filter{}, batch{}, end{}, ask{}, more{}, symbols{}, fin{}, ack{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

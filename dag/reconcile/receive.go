@@ -1,16 +1,20 @@
 package reconcile
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/causeway-sync/causeway/dag"
 )
 
+// IsOps reports whether a frame carries operations.
+func IsOps(frame []byte) bool { return bytes.HasPrefix(frame, batch{}.encode()) }
+
 // Receive takes the next frame of the peer and returns the operations in it
 // that the graph does not hold, parents first. The caller verifies and admits
-// them before it calls Receive again, since the session then looks in the
-// graph for what it still lacks. The operations may alias frame, which the
-// caller must not change afterwards.
+// them before it calls Receive with a frame that carries none ([IsOps]), since the
+// session then looks in the graph for what it still lacks. The operations may alias
+// frame, which the caller must not change afterwards.
 //
 // An op whose past is missing is no proof of a lie: where an author forked, a
 // correct peer may send one before the repair. The caller drops it, or keeps

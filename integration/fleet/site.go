@@ -31,6 +31,7 @@ type Site struct {
 	binary string
 	peer   string // host:port for other nodes
 	cmd    *exec.Cmd
+	ended  <-chan struct{} // the process has
 	log    bytes.Buffer
 }
 
@@ -54,7 +55,17 @@ func (s *Site) Start(ctx context.Context, args ...string) error {
 	s.cmd = exec.CommandContext(ctx, s.binary, append([]string{"serve", "--data-dir", s.Dir, "--enable-pprof",
 		"--listen-client-urls", "http://" + s.Client, "--listen-peer-addrs", "/ip4/127.0.0.1/tcp/" + port}, args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
-	return s.cmd.Start()
+	if err := s.cmd.Start(); err != nil {
+		s.cmd = nil
+		return err
+	}
+	cmd, ended := s.cmd, make(chan struct{})
+	s.ended = ended
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // its exit status is of no interest
+	}()
+	return nil
 }
 
 // End ends the process by a signal and waits for it.
@@ -63,7 +74,7 @@ func (s *Site) End(sig syscall.Signal) {
 		return
 	}
 	_ = s.cmd.Process.Signal(sig) // it may have ended by itself
-	_ = s.cmd.Wait()              // its exit status is of no interest
+	<-s.ended
 	s.cmd = nil
 }
 
@@ -127,7 +138,10 @@ func (s *Site) Metric(ctx context.Context, name string) (float64, error) {
 	return 0, nil // it was not counted yet
 }
 
-// Ready waits until the node answers.
+// ErrEnded says that a node's process ended by itself; its log follows.
+var ErrEnded = errors.New("fleet: the node ended")
+
+// Ready waits until the node answers. The error wraps ErrEnded, or ctx's.
 func (s *Site) Ready(ctx context.Context) error {
 	for {
 		if _, err := s.Get(ctx, "/metrics"); err == nil {
@@ -135,8 +149,10 @@ func (s *Site) Ready(ctx context.Context) error {
 		}
 		select {
 		case <-time.After(10 * time.Millisecond):
+		case <-s.ended:
+			return fmt.Errorf("%w:\n%s", ErrEnded, s.log.Bytes())
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), fmt.Errorf("no answer; its log:\n%s", s.log.Bytes()))
+			return fmt.Errorf("fleet: no answer from the node: %w", ctx.Err())
 		}
 	}
 }

@@ -192,8 +192,15 @@ func (x *exchange) pay(ctx context.Context, n int) error {
 	}
 }
 
-// receive reads frames until the session is done.
-func (x *exchange) receive(ctx context.Context, session *reconcile.Session, received chan<- struct{}) error {
+// receive reads frames until the session is done. While one frame's operations
+// are admitted, the next one's are read and verified.
+func (x *exchange) receive(ctx context.Context, session *reconcile.Session, received chan<- struct{}) (err error) {
+	admitted := func() error { return nil } // waits for what is being admitted
+	defer func() {
+		if aerr := admitted(); err == nil {
+			err = aerr
+		}
+	}()
 	last := time.Now() // a frame came that says anything
 	for !session.Done() {
 		frame, err := x.frames.read()
@@ -212,14 +219,24 @@ func (x *exchange) receive(ctx context.Context, session *reconcile.Session, rece
 			continue
 		}
 		last = time.Now()
+		if !reconcile.IsOps(frame) {
+			if err := admitted(); err != nil {
+				return err
+			}
+		}
 		ops, err := session.Receive(frame)
 		if err != nil {
 			return err
 		}
 		if len(ops) > 0 {
-			if err := x.deliver(ctx, ops); err != nil {
+			signed, err := x.check(ctx, ops)
+			if err != nil {
 				return err
 			}
+			if err := admitted(); err != nil {
+				return err
+			}
+			admitted = x.deliver(ctx, signed)
 		}
 		poke(received)
 	}
@@ -232,27 +249,41 @@ var errShutOut = fmt.Errorf("%w or revoked: so says the peer of this node", ErrN
 // errSettled marks an error for which the peer was reported already.
 var errSettled = errors.New("p2p: op not admitted")
 
-// deliver verifies ops and gives them to the backend.
-func (x *exchange) deliver(ctx context.Context, ops []*dag.Unverified) error {
+// check verifies ops.
+func (x *exchange) check(ctx context.Context, ops []*dag.Unverified) ([]*dag.Signed, error) {
 	for _, u := range ops {
 		if mesh := u.Header().Mesh; u.ID() != x.n.mesh && (mesh == nil || *mesh != x.n.mesh) {
-			return fmt.Errorf("%w: op %v", ErrMesh, u.ID())
+			return nil, fmt.Errorf("%w: op %v", ErrMesh, u.ID())
 		}
 	}
 	signed, err := x.n.verify(ctx, ops)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, s := range signed {
 		x.gotten = append(x.gotten, s.ID())
 	}
-	if err := x.n.slow(ctx, signed); err != nil {
+	return signed, nil
+}
+
+// deliver gives ops to the backend, and returns what waits until it has them,
+// which can be called again.
+func (x *exchange) deliver(ctx context.Context, ops []*dag.Signed) (wait func() error) {
+	done := make(chan struct{})
+	var err error
+	go func() {
+		defer close(done)
+		if err = x.n.slow(ctx, ops); err != nil {
+			return
+		}
+		if err = x.n.delivery.synced(ctx, x.peer, ops); err != nil {
+			err = fmt.Errorf("%w: %w", errSettled, err)
+		}
+	}()
+	return func() error {
+		<-done
 		return err
 	}
-	if err := x.n.delivery.synced(ctx, x.peer, signed); err != nil {
-		return fmt.Errorf("%w: %w", errSettled, err)
-	}
-	return nil
 }
 
 // conclude records the session's result.
