@@ -21,6 +21,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+
+	"github.com/causeway-sync/causeway/dag"
 )
 
 func main() {
@@ -56,7 +58,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.IntVar(&o.keys, "keys", 100_000, "distinct keys")
 	flags.IntVar(&o.cuts, "cuts", 0, "how often the fresh node is killed on its way")
 	flags.Uint64Var(&o.seed, "seed", 1, "where it is killed")
-	flags.StringVar(&o.data, "data", "", "keep the mesh in this folder and reuse it (default: a temporary one)")
+	flags.StringVar(&o.data, "data", "", "keep the mesh in this folder and reuse it, until a format changes (default: a temporary one)")
 	flags.StringVar(&o.profile, "profile", "", "write processor profiles of both nodes into this folder")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -72,7 +74,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if o.data == "" {
 		o.data = scratch
 	}
-	m := mesh{options: o, dir: filepath.Join(o.data, fmt.Sprintf("mesh-%d-%d-%d-%d", o.ops, o.authors, o.value, o.keys))}
+	m := mesh{options: o, dir: filepath.Join(o.data, fmt.Sprintf("mesh-v%d-%d-%d-%d-%d", dag.Version, o.ops, o.authors, o.value, o.keys))}
 	if err := m.make(ctx, out); err != nil {
 		return err
 	}
