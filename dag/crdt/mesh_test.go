@@ -67,6 +67,7 @@ func (m *mesh) some(d drawer, set func(int) bool) []int {
 // to everything (forked ones among them), and by liars.
 func drawMesh(d drawer, co corpus, liars bool) *mesh {
 	m := &mesh{co: co}
+	fits := drawFits(d)
 	for i := range rapid.IntRange(2, 10).Draw(d.t, "writes") {
 		w := meshWrite{past: make(past)}
 		depth := uint64(0)
@@ -89,6 +90,7 @@ func drawMesh(d drawer, co corpus, liars bool) *mesh {
 				}
 			}
 		}
+		w.Fits = fits
 		w.Position = Position{Depth: depth + 1, Op: [32]byte{byte(d.n(255)), byte(i)}}
 		if liars && d.chance(10) {
 			w.Position.Depth += uint64(d.n(3))
@@ -99,9 +101,30 @@ func drawMesh(d drawer, co corpus, liars bool) *mesh {
 		if r.Tree != nil && w.Incarnation != r.Incarnation && w.Incarnation != w.Position {
 			w.put = nil // a lie
 		}
+		if w.Kind == Patched && !w.admits(w.put) {
+			w.put = nil // refused
+		}
 		m.writes = append(m.writes, w)
 	}
 	return m
+}
+
+// admits reports whether the author of w may put a value.
+func (w *meshWrite) admits(value []byte) bool { return w.Fits == nil || w.Fits(value) }
+
+// drawFits draws which values a policy admits, nearly always all.
+func drawFits(d drawer) func([]byte) bool {
+	if !d.chance(20) {
+		return nil
+	}
+	salt, some := byte(d.n(255)), byte(1+d.n(4))
+	return func(value []byte) bool {
+		sum := salt
+		for _, b := range value {
+			sum ^= b
+		}
+		return sum%8 >= some
+	}
 }
 
 // first returns a set in the order of numbers.
@@ -322,7 +345,7 @@ func TestCut(t *testing.T) {
 			}
 			cuts++
 			short := &mesh{co: co, writes: slices.Clone(m.writes)}
-			short.writes[b] = meshWrite{Write: Write{Position: w.Position, Incarnation: r.Incarnation, Schema: r.Tree.Schema(), Value: r.Tree.Value()}}
+			short.writes[b] = meshWrite{Write: Write{Position: w.Position, Incarnation: r.Incarnation, Schema: r.Tree.Schema(), Value: r.Tree.Value(), Fits: w.Fits}}
 			h, _ := short.history(short.some(d, func(i int) bool { return i == b || after[i] }))
 			if got := show(h.Value()); got != want {
 				t.Fatalf("from write %d on: %s\nwant %s\n%v", b, got, want, m)

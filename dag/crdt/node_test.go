@@ -48,7 +48,7 @@ func (k *keeper) put(i int, w *meshWrite) {
 		if k.tree == nil || w.Incarnation != k.life {
 			return // does not count
 		}
-		if t, err := Apply(k.tree, w.Patch); err == nil {
+		if t, err := Apply(k.tree, w.Patch); err == nil && w.admits(t.Value()) {
 			k.last, k.tree = i, t
 		}
 	default:
@@ -82,7 +82,7 @@ func (k *keeper) begin() {
 	k.h, k.base, k.numbers = NewHistory(), k.last, []int{k.last}
 	w := k.m.writes[k.last].Write
 	if k.tree != nil {
-		w = Write{Position: w.Position, Incarnation: k.life, Schema: k.tree.schema, Value: k.tree.value}
+		w = Write{Position: w.Position, Incarnation: k.life, Schema: k.tree.schema, Value: k.tree.value, Fits: w.Fits}
 	}
 	k.h.Add(w, nil)
 }

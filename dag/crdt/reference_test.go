@@ -68,7 +68,11 @@ func (r *reference) put(i int) *Tree {
 		f := facts{reference: newReference(two, nil), schema: seen.Schema(), places: make(map[string][]int)}
 		f.begin(0, seen.doc)
 		f.edit(1, w.Patch.edits)
-		return f.tree(past{0: true, 1: true})
+		t := f.tree(past{0: true, 1: true})
+		if t == nil || !w.admits(t.Value()) {
+			return nil
+		}
+		return t
 	})
 }
 
@@ -161,7 +165,7 @@ func (r *reference) life(p past, life Position) (*Tree, int) {
 		}
 	}
 	if t := r.facts(p, gen); t != nil {
-		if tree := t.tree(p); tree != nil {
+		if tree := t.tree(p); tree != nil && r.writes[greatest].admits(tree.Value()) {
 			return tree, gen
 		}
 	}

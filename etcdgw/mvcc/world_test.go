@@ -26,7 +26,11 @@ var (
 func TestWorlds(t *testing.T) {
 	local, void := 0, 0
 	for seed := *worldSeed; seed < *worldSeed+uint64(*worlds); seed++ {
-		w := dagtest.Grow(t, seed, 40)
+		grow := dagtest.Grow
+		if seed%2 == 1 {
+			grow = dagtest.GrowMerging
+		}
+		w := grow(t, seed, 40)
 		for order := range uint64(2) {
 			l, n := checkWorld(t, w, rand.New(rand.NewPCG(seed, order)), fmt.Sprintf("world %d, order %d", seed, order))
 			local, void = local+l, void+n
