@@ -34,7 +34,7 @@ func TestMergeAmplification(t *testing.T) {
 		put.Value = fmt.Appendf(nil, `{"base":"x","branch%d":"%s"}`, i, strings.Repeat("y", bytes))
 		return encoded(liar.Sign(t, mirror.Graph(), key, liar.Draft{Prev: prev, Parents: []*dag.Op{prev}, Transactions: []dag.Transaction{{put}}}))
 	}
-	for _, part := range []struct{ branches, bytes int }{{size(300, 1000), 10}, {size(8, 64), 1 << 20}} {
+	for _, part := range []struct{ branches, bytes int }{{size(300, 1000), 10}, {size(8, 24), 1 << 20}} {
 		for i := 0; i < part.branches; {
 			var ops []encodedOp
 			for n := 0; i < part.branches && n < 200<<10; i++ {
@@ -51,7 +51,7 @@ func TestMergeAmplification(t *testing.T) {
 		}
 		proves(t, s, key.Public())
 	}
-	w.Survived(t, Budget{Memory: int64(size(256, 1024)) << 20, Disk: int64(size(64, 400)) << 20})
+	w.Survived(t, Budget{Memory: int64(size(256, 768)) << 20, Disk: int64(size(64, 200)) << 20})
 	m.Sites[1].Put(t, name, `{"settled":"z"}`) // whoever has seen all decides
 	for _, s := range m.Sites {
 		s.Becomes(t, name, `{"settled":"z"}`)
