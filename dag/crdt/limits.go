@@ -4,8 +4,9 @@ package crdt
 // value is, so every node must hold the same ones; a change is a new version.
 const (
 	// MaxValue bounds a value whose tree is looked at, and the result of a
-	// patch or a merge, in bytes. etcd's requests end at 2 MiB by default.
-	MaxValue = 2 << 20
+	// patch or a merge, in bytes: a small patch of it costs every node as much as
+	// all of it. Larger values, which etcd takes, are only ever replaced whole.
+	MaxValue = 256 << 10
 
 	// MaxPatch bounds an encoded patch, in bytes: one that is longer than the
 	// value it makes is sent as a replace.
@@ -15,9 +16,9 @@ const (
 	// bounds recursion.
 	MaxDepth = 100
 
-	// MaxNodes bounds the nodes of a tree: what a value of MaxValue bytes may
-	// take in memory, at about 150 bytes each.
-	MaxNodes = 1 << 17
+	// MaxNodes bounds the nodes of a tree: what a value may take in memory, at
+	// about 150 bytes each, and what applying a patch costs, some 2 ms.
+	MaxNodes = 1 << 14
 
 	// MaxSchema bounds an encoded schema, in bytes, and MaxTypes its types.
 	MaxSchema = 1 << 20

@@ -17,6 +17,9 @@ type CustomResource struct {
 	Schema           *crdt.Schema
 }
 
+// maxDefinition bounds a definition that is looked at, in bytes: what etcd takes.
+const maxDefinition = 2 << 20
+
 // objectMeta is the type of metadata in the table.
 const objectMeta = "meta/v1.ObjectMeta"
 
@@ -34,7 +37,7 @@ const objectMeta = "meta/v1.ObjectMeta"
 //
 // Equal definitions give equal schemas, byte for byte.
 func SchemasFromCRD(crd []byte) ([]CustomResource, error) {
-	if len(crd) > crdt.MaxValue {
+	if len(crd) > maxDefinition {
 		return nil, fmt.Errorf("%w: %d bytes", ErrDefinition, len(crd))
 	}
 	var object any // into a struct it would take names in any case of letters

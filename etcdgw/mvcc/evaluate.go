@@ -204,7 +204,7 @@ func (e *execution) schemaFor(key, value []byte) *crdt.Schema {
 // is one that pays.
 func (e *execution) diff(it *item, w *dag.Write, s *state) {
 	old := it.state()
-	if len(s.value) > maxDiffBytes || len(old.value) > maxDiffBytes || old.schema.ID() != s.schema.ID() || !mayPatch(s.value) {
+	if len(s.value) > crdt.MaxValue || len(old.value) > crdt.MaxValue || old.schema.ID() != s.schema.ID() || !mayPatch(s.value) {
 		return
 	}
 	tree := crdt.Parse(s.value, s.schema)

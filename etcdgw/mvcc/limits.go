@@ -24,9 +24,6 @@ const (
 	wholeBytes = 1 << 10
 	// maxWholes bounds the whole values beside one received operation, in bytes.
 	maxWholes = 1 << 20
-	// maxDiffBytes is the size of a value above which a put of a client is not
-	// compared with the value before: that takes some 50 µs per 2 KB.
-	maxDiffBytes = 256 << 10
 	// smallPatch is how long a patch may be, in bytes, though it is longer than the value it makes.
 	smallPatch = 256
 	// keptTreeBytes bounds the values whose trees are kept, in bytes: the trees
