@@ -27,7 +27,7 @@ var podKinds = []podKind{{"json", podJSON}, {"protobuf", podProtobuf}}
 func podJSON(n int) []byte {
 	var b strings.Builder
 	b.WriteString(`{"kind":"Pod","apiVersion":"v1","metadata":{"name":"web-7c5ddbdf54-x2x7p","namespace":"default","uid":"0d6f0a6e-5d0c-4c5a-9f0e-1d2c3b4a5f60","labels":{"app":"web","pod-template-hash":"7c5ddbdf54"}},"spec":{"containers":[{"name":"web","image":"registry.example/web:1.2.3","env":[`)
-	for i := range 16 {
+	for i := range 17 {
 		if i > 0 {
 			b.WriteByte(',')
 		}
@@ -63,7 +63,7 @@ func podProtobuf(n int) []byte {
 	meta := wire{}.text(1, "web-7c5ddbdf54-x2x7p").text(3, "default").text(5, "0d6f0a6e-5d0c-4c5a-9f0e-1d2c3b4a5f60")
 	meta = meta.text(11, string(wire{}.text(1, "app").text(2, "web"))).text(11, string(wire{}.text(1, "pod-template-hash").text(2, "7c5ddbdf54")))
 	container := wire{}.text(1, "web").text(2, "registry.example/web:1.2.3").text(6, string(wire{}.number(3, 8080).text(4, "TCP")))
-	for i := range 22 {
+	for i := range 34 {
 		container = container.text(7, string(wire{}.text(1, fmt.Sprintf("VARIABLE_%d", i)).text(2, fmt.Sprintf("a value of some length, number %d", i))))
 	}
 	spec := wire{}.text(2, string(container)).text(10, "node-1")
