@@ -11,9 +11,6 @@ import (
 type rangeDeletes struct {
 	at  dag.Index // the record that holds them
 	txs []txRanges
-	// counting are the keys of those that are not void, once that was asked for.
-	counting []span
-	known    bool
 }
 
 // txRanges is what one transaction deletes by range.
@@ -34,7 +31,7 @@ func (v *View) noteRanges(o *origin, spans []span, void bool) {
 		n++
 	}
 	d := &v.ranges[n-1]
-	d.txs, d.known = append(d.txs, txRanges{o, spans, void}), false
+	d.txs = append(d.txs, txRanges{o, spans, void})
 }
 
 // rangesSince returns the range deletes of record at and those after it.
@@ -51,32 +48,9 @@ func (d *rangeDeletes) judge(voided map[txName]bool) {
 	for i := range d.txs {
 		tx := &d.txs[i]
 		if void, ok := voided[txName{tx.origin.op, tx.origin.tx}]; ok {
-			tx.void, d.known = void, false
+			tx.void = void
 		}
 	}
-}
-
-// delete reports whether a transaction of d, beyond the one of o if that is of the
-// same operation, counts and has key in its range.
-func (d *rangeDeletes) delete(key string, o *origin) bool {
-	if d.op() == o.op {
-		for i := range d.txs {
-			if tx := &d.txs[i]; !tx.void && tx.origin.tx > o.tx && spansContain(tx.spans, key) {
-				return true
-			}
-		}
-		return false
-	}
-	if !d.known {
-		var set spanSet
-		for i := range d.txs {
-			if tx := &d.txs[i]; !tx.void {
-				set.addAll(tx.spans)
-			}
-		}
-		d.counting, d.known = set.spans(), true
-	}
-	return spansContain(d.counting, key)
 }
 
 // spansContain reports whether name is in one of spans, as a set has them.

@@ -88,12 +88,6 @@ func (ss *spanSet) add(s span) {
 	ss.tree.Set(s)
 }
 
-func (ss *spanSet) addAll(spans []span) {
-	for _, s := range spans {
-		ss.add(s)
-	}
-}
-
 // gaps returns the parts of s that are not in the set, in order.
 func (ss *spanSet) gaps(s span) []span {
 	if ss.tree == nil {
