@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/causeway-sync/causeway/integration/freeport"
 	"github.com/causeway-sync/causeway/node/admin"
 )
 
@@ -91,12 +92,11 @@ func scriptTerm(ts *testscript.TestScript, neg bool, args []string) {
 
 // freePort returns a TCP port of the loopback that nobody listens on.
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	if err != nil {
 		return "", err
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	_, port, err := net.SplitHostPort(addr)
 	return port, err
 }
 

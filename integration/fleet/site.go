@@ -19,7 +19,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/causeway-sync/causeway/integration/rival"
+	"github.com/causeway-sync/causeway/integration/freeport"
 	"github.com/causeway-sync/causeway/integration/usage"
 )
 
@@ -38,11 +38,11 @@ type Site struct {
 // New returns a node of the program at binary that is not started, on free
 // loopback ports.
 func New(binary, dir string) (*Site, error) {
-	client, err := rival.FreeAddr()
+	client, err := freeport.Addr()
 	if err != nil {
 		return nil, err
 	}
-	peer, err := rival.FreeAddr()
+	peer, err := freeport.Addr()
 	return &Site{Dir: dir, Client: client, binary: binary, peer: peer}, err
 }
 

@@ -3,7 +3,6 @@
 package operators
 
 import (
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/causeway-sync/causeway/integration/freeport"
 	"github.com/causeway-sync/causeway/integration/harness"
 )
 
@@ -179,11 +179,10 @@ func TestOperatorsPage(t *testing.T) {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	u := url.URL{Host: l.Addr().String()}
+	u := url.URL{Host: addr}
 	return u.Port()
 }

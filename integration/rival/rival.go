@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/causeway-sync/causeway/integration/freeport"
 	"github.com/causeway-sync/causeway/integration/usage"
 )
 
@@ -108,11 +109,11 @@ type Process struct {
 // Start runs s on dir, with further arguments, and waits until it answers a
 // linearizable read.
 func Start(ctx context.Context, s Server, dir string, args ...string) (*Process, error) {
-	client, err := FreeAddr()
+	client, err := freeport.Addr()
 	if err != nil {
 		return nil, err
 	}
-	peer, err := FreeAddr()
+	peer, err := freeport.Addr()
 	if err != nil {
 		return nil, err
 	}
@@ -152,16 +153,6 @@ func (p *Process) Usage() (usage.Usage, error) { return usage.Of(p.cmd.Process.P
 func (p *Process) Stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
 	_ = p.cmd.Wait()                          // its exit status is of no interest
-}
-
-// FreeAddr returns a loopback address that was free a moment ago.
-func FreeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // Dial returns a connection to a server, which need not be up yet.
