@@ -13,9 +13,20 @@ import (
 	"github.com/causeway-sync/causeway/node/admin"
 )
 
+// keys answers about keys. It implements admin.Keys.
+type keys struct{ log keyLog }
+
+// keyLog is a log that runs or is only read.
+type keyLog interface {
+	Graph() *dag.Graph
+	View() *mvcc.View
+	KeyWrites(ctx context.Context, key []byte, most int) (*mvcc.KeyWrites, error)
+	Unsettled(ctx context.Context, from []byte, most int) ([][]byte, error)
+}
+
 // Value implements admin.Keys.
-func (n *Node) Value(ctx context.Context, key []byte) (admin.KeyValue, error) {
-	resp, err := n.pipeline.View().Range(ctx, &pb.RangeRequest{Key: key})
+func (k keys) Value(ctx context.Context, key []byte) (admin.KeyValue, error) {
+	resp, err := k.log.View().Range(ctx, &pb.RangeRequest{Key: key})
 	if err != nil {
 		return admin.KeyValue{}, err
 	}
@@ -28,12 +39,12 @@ func (n *Node) Value(ctx context.Context, key []byte) (admin.KeyValue, error) {
 }
 
 // History implements admin.Keys.
-func (n *Node) History(ctx context.Context, key []byte, limit int) (admin.KeyHistory, error) {
-	kw, err := n.pipeline.KeyWrites(ctx, key, limit)
+func (k keys) History(ctx context.Context, key []byte, limit int) (admin.KeyHistory, error) {
+	kw, err := k.log.KeyWrites(ctx, key, limit)
 	if err != nil {
 		return admin.KeyHistory{}, err
 	}
-	w := n.writers(kw)
+	w := k.writers(kw)
 	h := admin.KeyHistory{Key: key, Writes: []admin.KeyWrite{}, All: kw.All}
 	for i := range kw.Writes {
 		x := &kw.Writes[i]
@@ -45,8 +56,8 @@ func (n *Node) History(ctx context.Context, key []byte, limit int) (admin.KeyHis
 }
 
 // Blame implements admin.Keys.
-func (n *Node) Blame(ctx context.Context, key []byte, limit int) (admin.KeyBlame, error) {
-	kw, err := n.pipeline.KeyWrites(ctx, key, limit)
+func (k keys) Blame(ctx context.Context, key []byte, limit int) (admin.KeyBlame, error) {
+	kw, err := k.log.KeyWrites(ctx, key, limit)
 	if err != nil {
 		return admin.KeyBlame{}, err
 	}
@@ -54,7 +65,7 @@ func (n *Node) Blame(ctx context.Context, key []byte, limit int) (admin.KeyBlame
 	if r.Tree == nil {
 		return admin.KeyBlame{}, fmt.Errorf("key %q: %w", key, admin.ErrNotFound)
 	}
-	w := n.writers(kw)
+	w := k.writers(kw)
 	b := admin.KeyBlame{Key: key, Value: r.Tree.Value(), Merged: r.Merged, All: kw.All, Places: []admin.KeyPlace{}}
 	for _, x := range kw.History.Blame() {
 		b.Places = append(b.Places, admin.KeyPlace{Path: path(x.Path), Value: x.Value, Writer: w.of(x.Writer)})
@@ -63,8 +74,8 @@ func (n *Node) Blame(ctx context.Context, key []byte, limit int) (admin.KeyBlame
 }
 
 // Conflicts implements admin.Keys.
-func (n *Node) Conflicts(ctx context.Context, from []byte, limit int) (admin.ConflictPage, error) {
-	keys, err := n.pipeline.Unsettled(ctx, from, limit+1)
+func (k keys) Conflicts(ctx context.Context, from []byte, limit int) (admin.ConflictPage, error) {
+	keys, err := k.log.Unsettled(ctx, from, limit+1)
 	if err != nil {
 		return admin.ConflictPage{}, err
 	}
@@ -73,33 +84,25 @@ func (n *Node) Conflicts(ctx context.Context, from []byte, limit int) (admin.Con
 		keys, page.Next = keys[:limit], keys[limit]
 	}
 	for _, key := range keys {
-		kw, err := n.pipeline.KeyWrites(ctx, key, 0)
+		kw, err := k.log.KeyWrites(ctx, key, 0)
 		if err != nil {
 			return admin.ConflictPage{}, err
 		}
-		page.Keys = append(page.Keys, n.conflicts(key, kw))
+		page.Keys = append(page.Keys, k.conflicts(key, kw))
 	}
 	return page, nil
 }
 
 // conflicts returns the conflicts of one key.
-func (n *Node) conflicts(key []byte, kw *mvcc.KeyWrites) admin.KeyConflicts {
-	w := n.writers(kw)
+func (k keys) conflicts(key []byte, kw *mvcc.KeyWrites) admin.KeyConflicts {
+	w := k.writers(kw)
 	r := kw.History.Value()
-	k := admin.KeyConflicts{Key: key, Absent: r.Tree == nil, Merged: r.Merged, Writers: []admin.KeyWriter{}, Conflicts: []admin.Conflict{}}
+	shown := admin.KeyConflicts{Key: key, Absent: r.Tree == nil, Merged: r.Merged, Writers: []admin.KeyWriter{}, Conflicts: []admin.Conflict{}}
 	if r.Tree != nil {
-		k.Value = r.Tree.Value()
-	}
-	counted := make([]crdt.Position, 0, len(kw.Writes)) // by number in the history
-	for i := range kw.Writes {
-		if x := &kw.Writes[i]; !x.Void {
-			counted = append(counted, x.Position())
-		}
+		shown.Value = r.Tree.Value()
 	}
 	for _, number := range r.Heads {
-		if number < len(counted) {
-			k.Writers = append(k.Writers, w.of(counted[number]))
-		}
+		shown.Writers = append(shown.Writers, w.of(kw.Numbered(number).Position()))
 	}
 	for _, c := range kw.History.Conflicts() {
 		x := admin.Conflict{Kind: c.Kind.String(), Path: path(c.Path), Shown: w.version(c.Shown), Lost: []admin.ConflictVersion{}}
@@ -109,9 +112,9 @@ func (n *Node) conflicts(key []byte, kw *mvcc.KeyWrites) admin.KeyConflicts {
 		for _, v := range c.Lost {
 			x.Lost = append(x.Lost, w.version(v))
 		}
-		k.Conflicts = append(k.Conflicts, x)
+		shown.Conflicts = append(shown.Conflicts, x)
 	}
-	return k
+	return shown
 }
 
 // path returns p, empty rather than nil.
@@ -139,8 +142,8 @@ type writers struct {
 	roster *identity.Roster
 }
 
-func (n *Node) writers(kw *mvcc.KeyWrites) writers {
-	w := writers{make(map[dag.ID]*dag.Op), n.pipeline.Graph().Roster()}
+func (k keys) writers(kw *mvcc.KeyWrites) writers {
+	w := writers{make(map[dag.ID]*dag.Op), k.log.Graph().Roster()}
 	for i := range kw.Writes {
 		w.ops[kw.Writes[i].Op.ID()] = kw.Writes[i].Op
 	}

@@ -31,6 +31,8 @@ type Node struct {
 	mesh    dag.ID
 	self    identity.PublicKey
 
+	keys // of pipeline
+
 	store    *leveldb.Store
 	pipeline *commit.Pipeline
 	network  *p2p.Network
@@ -114,13 +116,13 @@ func (n *Node) openPipeline(registry *prometheus.Registry) (*identity.PrivateKey
 		}
 		n.log.Info("founded a mesh of one", "mesh", mesh)
 	}
-	keys := nodeKeys{n.cfg.DataDir}
-	key, next, err := keys.read()
+	files := nodeKeys{n.cfg.DataDir}
+	key, next, err := files.read()
 	if err != nil {
 		return nil, err
 	}
 	n.pipeline, err = commit.Open(commit.Config{
-		Store: n.store, Key: key, Next: next, NextKey: keys.makeNext, Mesh: mesh, Logger: n.log,
+		Store: n.store, Key: key, Next: next, NextKey: files.makeNext, Mesh: mesh, Logger: n.log,
 		Metrics: commit.NewMetrics(registry), OnFatal: n.fail, OnRotate: func() { n.rotated <- struct{}{} }, RotateWait: n.cfg.RotateWait,
 		Quota: n.cfg.quota(), MemberID: memberID, FreeSpace: func() (int64, error) { return freeSpace(n.cfg.DataDir) },
 		Values: kube.NewCatalog(func(key []byte) ([]byte, bool) { return n.pipeline.View().Latest(key) }),
@@ -128,11 +130,11 @@ func (n *Node) openPipeline(registry *prometheus.Registry) (*identity.PrivateKey
 	if err != nil {
 		return nil, err
 	}
-	n.mesh, n.self = mesh, n.pipeline.Key()
+	n.mesh, n.self, n.keys = mesh, n.pipeline.Key(), keys{n.pipeline}
 	if n.self == key.Public() {
-		return key, keys.dropNext()
+		return key, files.dropNext()
 	}
-	return next, n.finishRotation(keys)
+	return next, n.finishRotation(files)
 }
 
 // openGateway listens for clients, who wait until serve is called.

@@ -15,9 +15,10 @@ import (
 )
 
 // Offline answers from a data directory on which no node runs what a running
-// node answers about its operations. It changes nothing there. Its methods are
+// node answers about its operations and its keys. It changes nothing there. Its methods are
 // safe for concurrent use.
 type Offline struct {
+	keys  // of log
 	store *leveldb.Store
 	log   *commit.Offline
 }
@@ -46,7 +47,7 @@ func OpenOffline(dataDir string) (_ *Offline, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Offline{store, log}, nil
+	return &Offline{keys{log}, store, log}, nil
 }
 
 // Close closes the directory.
@@ -109,4 +110,7 @@ func (o *Offline) ForkProof(_ context.Context, author identity.PublicKey) (admin
 	return admin.ProveFork(o.Graph(), shown, author, o.Fetch)
 }
 
-var _ admin.Archive = (*Offline)(nil)
+var (
+	_ admin.Archive = (*Offline)(nil)
+	_ admin.Keys    = (*Offline)(nil)
+)

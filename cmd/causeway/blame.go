@@ -32,7 +32,7 @@ func newBlame(std stdio) *cobra.Command {
 		Long: `Blame lists the fields of a key's value with the operation that set each. It
 reads the key's writes backwards, --depth of them about; what is older is blamed
 on the first one that it read, and that is said. The time is what the author's
-clock said and proves nothing.`,
+clock said and proves nothing. While no node runs, the data directory is read.`,
 		Example: `  causeway blame /registry/deployments/default/web
   causeway blame greeting -o json | jq -r '.places[].writer.operator' | sort | uniq -c`,
 		Args: exactly(1, "the key"),
@@ -43,30 +43,31 @@ clock said and proves nothing.`,
 		if err := checkDepth(*depth); err != nil {
 			return err
 		}
-		client, err := keyClient(*dir, args[0])
-		if err != nil {
-			return err
-		}
-		b, err := client.Blame(cmd.Context(), []byte(args[0]), *depth)
-		if err != nil {
-			return err
-		}
-		shown := blamed{Key: args[0], Merged: b.Merged, All: b.All, Places: []blamedPlace{}}
-		for _, p := range b.Places {
-			shown.Places = append(shown.Places, blamedPlace{placeOf(b.Value, p.Path, p.Value), p.Writer})
-		}
-		if !b.All {
-			fmt.Fprintf(std.err, "The key has older writes; what they set is blamed on the first of the last %d or so.\n", *depth)
-		}
-		return out.write(std.out, shown, func(w io.Writer) {
-			fmt.Fprintln(w, "OPERATOR\tTIME\tOP\tFIELD\tVALUE")
-			for _, p := range shown.Places {
-				path, value := p.text()
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", writerName(p.Writer), p.Writer.Wall.Format(time.RFC3339), p.Writer.Op, path, value)
+		return withKey(cmd.Context(), *dir, args[0], func(source source, key []byte) error {
+			b, err := source.Blame(cmd.Context(), key, *depth)
+			if err != nil {
+				return err
 			}
+			shown := blamed{Key: args[0], Merged: b.Merged, All: b.All, Places: []blamedPlace{}}
+			for _, p := range b.Places {
+				shown.Places = append(shown.Places, blamedPlace{placeOf(b.Value, p.Path, p.Value), p.Writer})
+			}
+			if !b.All {
+				fmt.Fprintf(std.err, "The key has older writes; what they set is blamed on the first of the last %d or so.\n", *depth)
+			}
+			return out.write(std.out, shown, func(w io.Writer) { writeBlamed(w, shown.Places) })
 		})
 	}
 	return c
+}
+
+// writeBlamed writes places for people.
+func writeBlamed(w io.Writer, places []blamedPlace) {
+	fmt.Fprintln(w, "OPERATOR\tTIME\tOP\tFIELD\tVALUE")
+	for _, p := range places {
+		path, value := p.text()
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", writerName(p.Writer), p.Writer.Wall.Format(time.RFC3339), p.Writer.Op, path, value)
+	}
 }
 
 // depthFlag adds --depth.

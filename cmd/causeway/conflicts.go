@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -44,36 +45,42 @@ wrote them without having seen each other's writes. For each it says whose
 writes these are, and every field where not all that they wrote is in the
 value: what is shown, and what is not. A key without such a field was merged
 without loss. The next write of anyone who has seen all settles a key; then it
-is no longer listed, and "causeway history" has what was written.`,
+is no longer listed, and "causeway history" has what was written. While no node
+runs, the data directory is read.`,
 		Example: `  causeway conflicts
   causeway conflicts /registry/configmaps/ -o json | jq '.[].conflicts[].lost'`,
 		Args: atMost(1),
 	}
 	dir, out := dataDirFlag(c), outputFlag(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := checkDataDir(*dir); err != nil {
-			return err
-		}
-		prefix := strings.Join(args, "")
-		client := admin.NewClient(*dir)
-		keys := []conflictedKey{}
-		for from := []byte(prefix); ; {
-			page, err := client.Conflicts(cmd.Context(), from)
+		return withSource(cmd.Context(), *dir, func(source source) error {
+			keys, err := conflictsOf(cmd.Context(), source, strings.Join(args, ""))
 			if err != nil {
 				return err
 			}
-			for i := range page.Keys {
-				if strings.HasPrefix(string(page.Keys[i].Key), prefix) {
-					keys = append(keys, conflicted(&page.Keys[i]))
-				}
-			}
-			if from = page.Next; len(from) == 0 || !strings.HasPrefix(string(from), prefix) {
-				break
-			}
-		}
-		return out.write(std.out, keys, func(w io.Writer) { writeConflicts(w, keys) })
+			return out.write(std.out, keys, func(w io.Writer) { writeConflicts(w, keys) })
+		})
 	}
 	return c
+}
+
+// conflictsOf returns the conflicts of the keys with a prefix.
+func conflictsOf(ctx context.Context, source source, prefix string) ([]conflictedKey, error) {
+	keys := []conflictedKey{}
+	for from := []byte(prefix); ; {
+		page, err := source.Conflicts(ctx, from, admin.MaxConflictKeys)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page.Keys {
+			if strings.HasPrefix(string(page.Keys[i].Key), prefix) {
+				keys = append(keys, conflicted(&page.Keys[i]))
+			}
+		}
+		if from = page.Next; len(from) == 0 || !strings.HasPrefix(string(from), prefix) {
+			return keys, nil
+		}
+	}
 }
 
 // conflicted makes the conflicts of a key readable.

@@ -32,7 +32,7 @@ func newDAGHeads(std stdio) *cobra.Command {
 	}
 	dir, out := dataDirFlag(c), outputFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withDAG(cmd.Context(), *dir, func(source dagSource) error {
+		return withSource(cmd.Context(), *dir, func(source source) error {
 			ops, err := source.Heads(cmd.Context())
 			if err != nil {
 				return err
@@ -59,7 +59,7 @@ their parents. The time is what the author's clock said and proves nothing.`,
 		if *n < 1 || *n > admin.MaxLogOps {
 			return usageError{fmt.Errorf("--limit %d is not between 1 and %d", *n, admin.MaxLogOps)}
 		}
-		return withDAG(cmd.Context(), *dir, func(source dagSource) error {
+		return withSource(cmd.Context(), *dir, func(source source) error {
 			ops, err := source.Log(cmd.Context(), *n)
 			if err != nil {
 				return err
@@ -87,7 +87,7 @@ value is named by its length.`,
 		if err != nil {
 			return usageError{fmt.Errorf("%q: %w", args[0], err)}
 		}
-		return withDAG(cmd.Context(), *dir, func(source dagSource) error {
+		return withSource(cmd.Context(), *dir, func(source source) error {
 			op, err := source.Op(cmd.Context(), id)
 			if err != nil {
 				return err

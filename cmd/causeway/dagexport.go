@@ -25,7 +25,7 @@ the same file.`,
 		if *file == "-" && isTerminal(std.out) {
 			return usageError{errors.New("a CAR file is no text: name a file with --out")}
 		}
-		return withDAG(cmd.Context(), *dir, func(source dagSource) error {
+		return withSource(cmd.Context(), *dir, func(source source) error {
 			return writeNew(std.out, *file, func(w io.Writer) error { return source.Export(cmd.Context(), w) })
 		})
 	}

@@ -40,15 +40,15 @@ crossed out. Point at an operation to see what it is.`,
 		if *n < 1 || *n > admin.MaxLogOps {
 			return usageError{fmt.Errorf("--limit %d is not between 1 and %d", *n, admin.MaxLogOps)}
 		}
-		window := func(source dagSource) ([]admin.Op, error) { return source.Log(cmd.Context(), *n) }
+		window := func(source source) ([]admin.Op, error) { return source.Log(cmd.Context(), *n) }
 		if len(args) == 1 {
 			id, err := dag.ParseID(args[0])
 			if err != nil {
 				return usageError{fmt.Errorf("%q: %w", args[0], err)}
 			}
-			window = func(source dagSource) ([]admin.Op, error) { return source.Before(cmd.Context(), id, *n) }
+			window = func(source source) ([]admin.Op, error) { return source.Before(cmd.Context(), id, *n) }
 		}
-		return withDAG(cmd.Context(), *dir, func(source dagSource) error {
+		return withSource(cmd.Context(), *dir, func(source source) error {
 			ops, err := window(source)
 			if err != nil {
 				return err

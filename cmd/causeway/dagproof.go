@@ -30,7 +30,7 @@ operations are at this node.`,
 	}
 	dir, out := dataDirFlag(c), outputFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withDAG(cmd.Context(), *dir, func(source dagSource) error {
+		return withSource(cmd.Context(), *dir, func(source source) error {
 			forked, err := source.Forked(cmd.Context())
 			if err != nil {
 				return err
@@ -72,7 +72,7 @@ file, or to standard output if that is no terminal.`,
 		if *file == "-" && isTerminal(std.out) {
 			return usageError{errors.New("a proof is no text: name a file with --out")}
 		}
-		return withDAG(cmd.Context(), *dir, func(source dagSource) error {
+		return withSource(cmd.Context(), *dir, func(source source) error {
 			author, err := findForked(cmd.Context(), source, args[0])
 			if err != nil {
 				return err
@@ -92,7 +92,7 @@ file, or to standard output if that is no terminal.`,
 
 // findForked returns the author that text names: a public key, or the
 // fingerprint of one that has forked.
-func findForked(ctx context.Context, source dagSource, text string) (identity.PublicKey, error) {
+func findForked(ctx context.Context, source source, text string) (identity.PublicKey, error) {
 	if !strings.HasPrefix(text, "SHA256:") {
 		author, err := identity.ParsePublicKey(text)
 		if err != nil {

@@ -2,12 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/causeway-sync/causeway/node/admin"
 )
 
 // valueFormat is the value of --output of get.
@@ -43,7 +42,7 @@ func newGet(std stdio) *cobra.Command {
 shown by the names of its fields; what this program does not know of it, a
 field of a later version say, under "field N". JSON stays as it is but for its
 layout, other text is a JSON string, and other bytes are in base64.
-With -o raw the bytes are written as they are.`,
+With -o raw the bytes are written as they are. While no node runs, the data directory is read.`,
 		Example: `  causeway get /registry/deployments/default/web -o yaml
   causeway get /registry/secrets/default/token -o json | jq .metadata.managedFields`,
 		Args: exactly(1, "the key"),
@@ -52,41 +51,41 @@ With -o raw the bytes are written as they are.`,
 	out := valueJSON
 	c.Flags().VarP(&out, "output", "o", "how to write the value: json, yaml or raw")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := keyClient(*dir, args[0])
-		if err != nil {
+		return withKey(cmd.Context(), *dir, args[0], func(source source, key []byte) error {
+			kv, err := source.Value(cmd.Context(), key)
+			if err != nil {
+				return err
+			}
+			b, err := out.append(nil, kv.Value)
+			if err != nil {
+				return err
+			}
+			_, err = std.out.Write(b)
 			return err
-		}
-		kv, err := client.Value(cmd.Context(), []byte(args[0]))
-		if err != nil {
-			return err
-		}
-		var b []byte
-		switch text := readable(kv.Value); out {
-		case valueRaw:
-			b = kv.Value
-		case valueYAML:
-			b, err = appendYAML(nil, text)
-		default:
-			var indented bytes.Buffer
-			err = json.Indent(&indented, text, "", "  ")
-			b = append(bytes.TrimRight(indented.Bytes(), " \t\r\n"), '\n')
-		}
-		if err != nil {
-			return err
-		}
-		_, err = std.out.Write(b)
-		return err
+		})
 	}
 	return c
 }
 
-// keyClient returns a client of the node that serves a data directory, to be asked about a key.
-func keyClient(dir, key string) (*admin.Client, error) {
+// append appends a value.
+func (f valueFormat) append(b, value []byte) ([]byte, error) {
+	switch text := readable(value); f {
+	case valueRaw:
+		return append(b, value...), nil
+	case valueYAML:
+		return appendYAML(b, text)
+	default:
+		var indented bytes.Buffer
+		err := json.Indent(&indented, text, "", "  ")
+		b = append(b, bytes.TrimRight(indented.Bytes(), " \t\r\n")...)
+		return append(b, '\n'), err
+	}
+}
+
+// withKey is withSource for a question about a key.
+func withKey(ctx context.Context, dir, key string, fn func(source source, key []byte) error) error {
 	if len(key) == 0 {
-		return nil, usageError{fmt.Errorf("a key is not empty")}
+		return usageError{fmt.Errorf("a key is not empty")}
 	}
-	if err := checkDataDir(dir); err != nil {
-		return nil, err
-	}
-	return admin.NewClient(dir), nil
+	return withSource(ctx, dir, func(source source) error { return fn(source, []byte(key)) })
 }

@@ -18,7 +18,8 @@ func newHistory(std stdio) *cobra.Command {
 puts, patches (what changed of the value that their author saw) and deletes, of
 all operators. It reads them backwards, --depth of them about. A write that is
 void does not count by the roster; a patch may mean nothing where it stands.
-The time is what the author's clock said and proves nothing.`,
+The time is what the author's clock said and proves nothing. While no node
+runs, the data directory is read.`,
 		Example: `  causeway history /registry/deployments/default/web
   causeway history greeting -o json | jq -r '.writes[] | select(.void).op'`,
 		Args: exactly(1, "the key"),
@@ -29,23 +30,21 @@ The time is what the author's clock said and proves nothing.`,
 		if err := checkDepth(*depth); err != nil {
 			return err
 		}
-		client, err := keyClient(*dir, args[0])
-		if err != nil {
-			return err
-		}
-		h, err := client.History(cmd.Context(), []byte(args[0]), *depth)
-		if err != nil {
-			return err
-		}
-		if !h.All {
-			fmt.Fprintln(std.err, "The key has older writes; --depth goes further back.")
-		}
-		return out.write(std.out, h, func(w io.Writer) {
-			fmt.Fprintln(w, "OPERATOR\tTIME\tOP\tWRITE\tWHAT")
-			for i := range h.Writes {
-				x := &h.Writes[i]
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", writerName(x.KeyWriter), x.Wall.Format(time.RFC3339), x.Op, x.Kind, what(x))
+		return withKey(cmd.Context(), *dir, args[0], func(source source, key []byte) error {
+			h, err := source.History(cmd.Context(), key, *depth)
+			if err != nil {
+				return err
 			}
+			if !h.All {
+				fmt.Fprintln(std.err, "The key has older writes; --depth goes further back.")
+			}
+			return out.write(std.out, h, func(w io.Writer) {
+				fmt.Fprintln(w, "OPERATOR\tTIME\tOP\tWRITE\tWHAT")
+				for i := range h.Writes {
+					x := &h.Writes[i]
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", writerName(x.KeyWriter), x.Wall.Format(time.RFC3339), x.Op, x.Kind, what(x))
+				}
+			})
 		})
 	}
 	return c

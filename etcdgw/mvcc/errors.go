@@ -21,6 +21,9 @@ var (
 	// etcd's error of a full database.
 	ErrNoRoom = status.Error(codes.ResourceExhausted, rpctypes.ErrorDesc(rpctypes.ErrGRPCNoSpace))
 
+	// ErrUnsealed says that a key was written by a change that no operation holds.
+	ErrUnsealed = errors.New("mvcc: its last write is in no operation yet")
+
 	errTrail = errors.New("malformed trail")
 
 	// ErrWatchNotFound says that the stream has no watch of that ID.

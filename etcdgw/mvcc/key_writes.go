@@ -19,7 +19,12 @@ type KeyWrites struct {
 	Writes []KeyWrite
 	// All says that no write came before the first.
 	All bool
+
+	numbers []int // by number in the history: which of Writes it is
 }
+
+// Numbered returns the write that has a number in the history.
+func (kw *KeyWrites) Numbered(n int) *KeyWrite { return &kw.Writes[kw.numbers[n]] }
 
 // KeyWrite is one write of a key.
 type KeyWrite struct {
@@ -42,16 +47,16 @@ func (w *KeyWrite) Position() crdt.Position {
 // WritesOf returns the writes of a key from the log h: from the last one on that all
 // later ones saw (docs/merge.md section 8), which are one if the value is what
 // that left, or if most is above 0, as far back as there are at most about so many.
-// A key never written has none. Only the writer may call it, with nothing unsealed. The error
-// is h's, or ErrReplay.
+// A key never written has none. Only the writer may call it. The error
+// is h's, ErrUnsealed if the key was written by a change that is not sealed, or ErrReplay.
 func (v *View) WritesOf(key []byte, most int, h History) (*KeyWrites, error) {
-	if len(v.unsealed) > 0 {
-		panic(fmt.Sprintf("mvcc: writes of a key over %d unsealed changes", len(v.unsealed)))
-	}
 	kw := &KeyWrites{History: crdt.NewHistory(), All: true}
 	trail := v.trailOf(string(key))
 	if trail == nil || trail.tip == nil {
 		return kw, nil
+	}
+	if trail.tip.op == nil || v.deletesUnsealed(string(key)) {
+		return nil, fmt.Errorf("key %q: %w", key, ErrUnsealed)
 	}
 	r := newReader(v, h)
 	r.begin(string(key), trail)
@@ -69,8 +74,8 @@ func (v *View) WritesOf(key []byte, most int, h History) (*KeyWrites, error) {
 			k = &KeyWrite{Op: e.origin.op, Tx: e.origin.tx, Index: e.index, Kind: dag.DeleteRange}
 		}
 		if !k.Void && e.kind != unread {
-			_, k.Counts = kw.History.Add(e.crdt(), func(number int) bool { return e.follows(&events[w.numbers[number]]) })
-			w.numbers = append(w.numbers, i)
+			_, k.Counts = kw.History.Add(e.crdt(), func(number int) bool { return e.follows(&events[kw.numbers[number]]) })
+			kw.numbers = append(kw.numbers, i)
 		}
 		kw.Writes = append(kw.Writes, *k)
 	}

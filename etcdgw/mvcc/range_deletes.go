@@ -40,6 +40,18 @@ func (v *View) rangesSince(at dag.Index) []rangeDeletes {
 	return v.ranges[i:]
 }
 
+// deletesUnsealed reports whether a change that is not sealed deletes a range with name in it.
+func (v *View) deletesUnsealed(name string) bool {
+	for i := len(v.ranges) - 1; i >= 0 && v.ranges[i].op() == nil; i-- {
+		for _, tx := range v.ranges[i].txs {
+			if spansContain(tx.spans, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // op returns the operation, nil while it is a change that is not sealed.
 func (d *rangeDeletes) op() *dag.Op { return d.txs[0].origin.op }
 

@@ -121,8 +121,8 @@ func (v *View) indexed(ws *Writes) (*record, error) {
 		return r, nil
 	}
 	for _, ch := range ws.Changes {
-		if ch.Number == 0 {
-			continue
+		if ch.Number == 0 || len(v.unsealed) > 0 && ch.Number >= v.unsealed[0].number {
+			continue // nothing replicated, or in no operation yet: see WritesOf
 		}
 		first, o := v.sealed(ch.Number)
 		if o == nil {

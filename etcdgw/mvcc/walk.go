@@ -25,9 +25,8 @@ type walk struct {
 	// read are the transactions with range deletes of the key that events has.
 	read map[txName]bool
 	// told has all single writes, if they are wanted (WritesOf); then events has those,
-	// too, that do not count. numbers are the events in the history.
-	told    map[txName]map[uint32]*KeyWrite
-	numbers []int
+	// too, that do not count.
+	told map[txName]map[uint32]*KeyWrite
 }
 
 // reader reads the log for walks, from its end backwards, each record once.

@@ -122,7 +122,7 @@ func keyRoutes(n Keys, get func(path string, f func(r *http.Request) (any, error
 			if err != nil {
 				return nil, err
 			}
-			limit, err := checkKeyLimit(r.URL.Query().Get("limit"))
+			limit, err := checkKeyLimit(r.URL.Query().Get("limit"), MaxKeyWrites)
 			if err != nil {
 				return nil, err
 			}
@@ -140,7 +140,11 @@ func keyRoutes(n Keys, get func(path string, f func(r *http.Request) (any, error
 				return nil, err
 			}
 		}
-		return n.Conflicts(r.Context(), from, MaxConflictKeys)
+		limit, err := checkKeyLimit(r.URL.Query().Get("limit"), MaxConflictKeys)
+		if err != nil {
+			return nil, err
+		}
+		return n.Conflicts(r.Context(), from, limit)
 	})
 }
 
@@ -153,14 +157,14 @@ func checkKey(text string) ([]byte, error) {
 	return key, nil
 }
 
-// checkKeyLimit parses a number of writes.
-func checkKeyLimit(s string) (int, error) {
+// checkKeyLimit parses a number of writes or keys, which is most if there is none.
+func checkKeyLimit(s string, most int) (int, error) {
 	if s == "" {
-		return MaxKeyWrites, nil
+		return most, nil
 	}
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 || n > MaxKeyWrites {
-		return 0, fmt.Errorf("%w: limit %q is not between 1 and %d", ErrInvalid, s, MaxKeyWrites)
+	if err != nil || n < 1 || n > most {
+		return 0, fmt.Errorf("%w: limit %q is not between 1 and %d", ErrInvalid, s, most)
 	}
 	return n, nil
 }
@@ -193,12 +197,16 @@ func (c *Client) Blame(ctx context.Context, key []byte, limit int) (b KeyBlame, 
 	return b, err
 }
 
-// Conflicts returns what was merged and what lost, from a key on.
-func (c *Client) Conflicts(ctx context.Context, from []byte) (p ConflictPage, err error) {
-	path := "/v0/keys/conflicts"
+// Conflicts returns what was merged and what lost, of up to limit keys from one on; 0 means
+// MaxConflictKeys.
+func (c *Client) Conflicts(ctx context.Context, from []byte, limit int) (p ConflictPage, err error) {
+	q := url.Values{}
 	if len(from) > 0 {
-		path += "?from=" + base64.URLEncoding.EncodeToString(from)
+		q.Set("from", base64.URLEncoding.EncodeToString(from))
 	}
-	err = c.get(ctx, path, &p)
+	if limit != 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	err = c.get(ctx, "/v0/keys/conflicts?"+q.Encode(), &p)
 	return p, err
 }

@@ -25,7 +25,7 @@ func TestKeys(t *testing.T) {
 		}
 	}
 	for _, from := range []string{"", "k\xff"} {
-		p, err := c.Conflicts(ctx, []byte(from))
+		p, err := c.Conflicts(ctx, []byte(from), 0)
 		if err != nil || len(p.Keys) != 1 || string(p.Keys[0].Key) != "from "+from || len(p.Next) != 1 || p.Next[0] != admin.MaxConflictKeys {
 			t.Errorf("Conflicts from %q = %+v, %v", from, p, err)
 		}

@@ -1,8 +1,10 @@
 package commit
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"sync"
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/etcdgw/mvcc"
@@ -11,7 +13,10 @@ import (
 
 // Offline is a log that was replayed to be looked at. Nothing is written, and
 // there is no goroutine behind it. Its methods are safe for concurrent use.
-type Offline struct{ p *Pipeline }
+type Offline struct {
+	p  *Pipeline
+	mu sync.Mutex // in the writer's place
+}
 
 // OpenOffline replays a store's log as [Open] does, but for the keys, at which it
 // does not look. The store must stay open as long as the result is used; nothing is appended to it.
@@ -34,7 +39,7 @@ func OpenOffline(store dag.Store, mesh dag.ID) (*Offline, error) {
 	if err := p.replay(); err != nil {
 		return nil, err
 	}
-	return &Offline{p}, nil
+	return &Offline{p: p}, nil
 }
 
 // Graph returns the graph of all operations in the log.
@@ -70,6 +75,21 @@ func (o *Offline) Key() (key identity.PublicKey, ok bool) {
 		return identity.PublicKey{}, false
 	}
 	return *o.p.named, true
+}
+
+// KeyWrites returns the writes that the value of a key is made of, see [Pipeline.KeyWrites]. Where some of them
+// are in what [Offline.Unsealed] returns, the error is mvcc.ErrUnsealed.
+func (o *Offline) KeyWrites(_ context.Context, key []byte, most int) (*mvcc.KeyWrites, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.p.view.WritesOf(key, most, history{o.p})
+}
+
+// Unsettled returns keys that more than one write decides, see [Pipeline.Unsettled].
+func (o *Offline) Unsettled(_ context.Context, from []byte, most int) ([][]byte, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.p.view.Unsettled(from, most), nil
 }
 
 // Fetch returns an operation's block and body, see [Pipeline.Fetch]. One that is
