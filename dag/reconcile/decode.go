@@ -54,6 +54,8 @@ func decodeMessage(frame []byte) (message, error) {
 			d.Fail(errAck)
 		}
 		m = ack{units: int(n)}
+	case k == uint64(kindWithout) && fields == 2:
+		m = without{authors: decodeTags(d)}
 	default:
 		err = fmt.Errorf("%w: kind %d with %d fields", ErrMalformed, k, fields)
 	}
@@ -75,6 +77,7 @@ var (
 	errFilter = errors.New("a filter without hashes, or hashes without a filter")
 	errSketch = errors.New("not a whole number of symbols, or beside a vector")
 	errAck    = errors.New("nothing acknowledged, or more than a window holds")
+	errTags   = errors.New("not a whole number of tags, or none")
 	errFull   = errors.New("a full summary with an anchor")
 )
 
@@ -206,6 +209,23 @@ func decodeSketch(d *dagcbor.Decoder) []riblt.Symbol {
 		sketch = append(sketch, riblt.Symbol{Sum: riblt.Item(b[:riblt.ItemSize]), Hash: binary.BigEndian.Uint64(h[:])})
 	}
 	return sketch
+}
+
+// decodeTags reads the tags of authors, at least one and at most MaxWithout.
+func decodeTags(d *dagcbor.Decoder) (tags []tag) {
+	b := d.Bytes(MaxWithout * len(tag{}))
+	if d.Err() == nil && (len(b) == 0 || len(b)%len(tag{}) != 0) {
+		d.Fail(errTags)
+	}
+	for ; d.Err() == nil && len(b) > 0; b = b[len(tag{}):] {
+		t := tag(b[:len(tag{})])
+		if len(tags) > 0 && tags[len(tags)-1].compare(t) >= 0 {
+			d.Fail(errOrder)
+			return nil
+		}
+		tags = append(tags, t)
+	}
+	return tags
 }
 
 // makeFor allocates room for the n items whose array head was just read. n is

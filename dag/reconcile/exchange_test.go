@@ -3,6 +3,8 @@ package reconcile
 import (
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // An exchange runs one session between two replicas.
@@ -12,6 +14,8 @@ type exchange struct {
 	maxAgain int64
 	sketch   int  // authors in a vector from which it becomes a sketch, if not 0
 	fresh    bool // without what they remember of each other
+
+	withoutB func() []identity.PublicKey // of b's Config
 
 	rng *rand.Rand // if set, frames are sent and delivered in a random order
 	cut int        // if not 0, the connection breaks after so many frames
@@ -40,6 +44,7 @@ type side struct {
 func (x *exchange) run() error {
 	ca := Config{Mesh: x.a.m.id, Memory: x.a.peers[x.b], Salt: x.a.newSalt(), MaxBytes: x.maxBytes, MaxAgain: x.maxAgain, sketchFrom: x.sketch}
 	cb := Config{Mesh: x.b.m.id, Memory: x.b.peers[x.a], Salt: x.b.newSalt(), MaxBytes: x.maxBytes, MaxAgain: x.maxAgain, sketchFrom: x.sketch}
+	cb.Without = x.withoutB
 	if x.fresh {
 		ca.Memory, cb.Memory = nil, nil
 	}

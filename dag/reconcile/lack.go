@@ -139,6 +139,30 @@ func (st *statement) lacks(n *names, known []*dag.Op) []*dag.Op {
 	return lacked
 }
 
+// spared returns ops less those of the authors that the sender of st takes
+// none of now, and less what builds on them. ops are parents first.
+func (st *statement) spared(n *names, ops []*dag.Op) []*dag.Op {
+	if len(st.without) == 0 {
+		return ops
+	}
+	authors := make(map[identity.PublicKey]bool, len(st.without))
+	for _, t := range st.without {
+		if key, ok := n.authors[t]; ok {
+			authors[key] = true
+		}
+	}
+	out := make(map[*dag.Op]bool)
+	left := make([]*dag.Op, 0, len(ops))
+	for _, op := range ops {
+		if authors[op.Author()] || slices.ContainsFunc(op.Parents(), func(p *dag.Op) bool { return out[p] }) {
+			out[op] = true
+		} else {
+			left = append(left, op)
+		}
+	}
+	return left
+}
+
 // causally is the order of Graph.Since: by depth, then ID.
 func causally(a, b *dag.Op) int {
 	return cmp.Or(cmp.Compare(a.Depth(), b.Depth()), a.ID().Compare(b.ID()))

@@ -39,6 +39,10 @@ const (
 	// of forkers at full precision, more at a lesser one.
 	MaxFilter = 64 << 10
 
+	// MaxWithout is the greatest number of authors whose operations a side asks
+	// to be spared, 6 bytes each: as many as it may know to have forked.
+	MaxWithout = 4096
+
 	// MaxSymbols is the greatest number of coded symbols of one summary, those
 	// added to it later included.
 	MaxSymbols = riblt.MaxSymbols

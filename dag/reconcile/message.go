@@ -22,6 +22,7 @@ const (
 	kindSymbols kind = 6
 	kindFin     kind = 7
 	kindAck     kind = 8
+	kindWithout kind = 9
 )
 
 // purpose says why a summary is sent.
@@ -34,7 +35,7 @@ const (
 	purposePlain  purpose = 3 // the last one again, with a vector in place of its sketch
 )
 
-// A message is one of *summary, batch, end, ask, more, *symbols, fin, ack.
+// A message is one of *summary, batch, end, ask, more, *symbols, fin, ack, without.
 type message interface{ encode() []byte }
 
 // A summary states what its sender holds: everything in the past of the anchor
@@ -114,6 +115,10 @@ type fin struct{ satisfied bool }
 
 // ack says that so many units of ops frames were taken since the last ack.
 type ack struct{ units int }
+
+// without names authors, ascending, of whom the answer to its sender's next
+// summary is to leave out all operations, and whatever builds on them.
+type without struct{ authors []tag }
 
 // units is how much of the window an ops frame of so many bytes takes.
 func units(frame int) int { return (frame + TargetFrame - 1) / TargetFrame }
@@ -200,6 +205,14 @@ func (m *symbols) encode() []byte {
 func (m fin) encode() []byte { return dagcbor.AppendBool(appendHead(nil, 2, kindFin), m.satisfied) }
 
 func (m ack) encode() []byte { return dagcbor.AppendUint(appendHead(nil, 2, kindAck), uint64(m.units)) }
+
+func (m without) encode() []byte {
+	b := make([]byte, 0, len(m.authors)*len(tag{}))
+	for _, a := range m.authors {
+		b = append(b, a[:]...)
+	}
+	return dagcbor.AppendBytes(appendHead(nil, 2, kindWithout), b)
+}
 
 // meshTag returns how a summary of that salt names the mesh.
 func meshTag(s salt, mesh dag.ID) tag { return s.op(mesh).tag() }

@@ -35,6 +35,7 @@ func validMessages() map[string]message {
 		"symbols":  &symbols{[]riblt.Symbol{{Sum: riblt.Item{7}, Hash: 1}}},
 		"fin":      fin{satisfied: true},
 		"ack":      ack{units: 8},
+		"without":  without{[]tag{{1}, {2}}},
 	}
 }
 
@@ -48,7 +49,7 @@ func TestMessageRoundTrip(t *testing.T) {
 		if _, ops := m.(batch); ops != IsOps(m.encode()) {
 			t.Errorf("%s: IsOps = %v", name, !ops)
 		}
-		if diff := cmp.Diff(m, got, cmp.AllowUnexported(summary{}, ref{}, tip{}, filter{}, batch{}, end{}, ask{}, more{}, symbols{}, fin{}, ack{})); diff != "" {
+		if diff := cmp.Diff(m, got, cmp.AllowUnexported(summary{}, ref{}, tip{}, filter{}, batch{}, end{}, ask{}, more{}, symbols{}, fin{}, ack{}, without{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -93,13 +94,18 @@ func TestMessageRefused(t *testing.T) {
 	}{
 		{"nothing", nil, ErrMalformed},
 		{"no array", []byte{0}, ErrMalformed},
-		{"unknown kind", []byte{0x81, 9}, ErrMalformed},
+		{"unknown kind", []byte{0x81, 10}, ErrMalformed},
 		{"ask with a field", []byte{0x82, 4, 0xf4}, ErrMalformed},
 		{"end with a field", []byte{0x82, 2, 0xf4}, ErrMalformed},
 		{"fin without a field", []byte{0x81, 7}, ErrMalformed},
 		{"fin with a number", []byte{0x82, 7, 0}, ErrMalformed},
 		{"ack of nothing", ack{}.encode(), ErrMalformed},
 		{"ack of too much", ack{maxUnacked + 1}.encode(), ErrMalformed},
+		{"without nobody", without{}.encode(), ErrMalformed},
+		{"without half a tag", []byte{0x82, 9, 0x43, 1, 2, 3}, ErrMalformed},
+		{"without in disorder", without{[]tag{{2}, {1}}}.encode(), ErrMalformed},
+		{"without one twice", without{[]tag{{2}, {2}}}.encode(), ErrMalformed},
+		{"without too many", without{make([]tag, MaxWithout+1)}.encode(), ErrLimit},
 		{"trailing byte", append(ask{}.encode(), 0), ErrMalformed},
 		{"another version", version, ErrVersion},
 		{"purpose", (&summary{purpose: 4}).encode(), ErrMalformed},

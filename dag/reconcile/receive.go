@@ -32,8 +32,12 @@ func (s *Session) Receive(frame []byte) ([]*dag.Unverified, error) {
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	if _, ok := m.(*summary); !ok && s.peer == nil {
-		return nil, s.fail(fmt.Errorf("%w: the first frame is not a summary", ErrProtocol))
+	switch m.(type) {
+	case *summary, without:
+	default:
+		if s.peer == nil {
+			return nil, s.fail(fmt.Errorf("%w: the first frame is not a summary", ErrProtocol))
+		}
 	}
 	b, ok := m.(batch)
 	if !ok {
@@ -106,12 +110,19 @@ func (s *Session) control(m message) error {
 		return s.onEnd(m)
 	case fin:
 		return s.onFin(m)
+	case without:
+		if s.without != nil {
+			return fmt.Errorf("%w: two lists of authors before a summary", ErrProtocol)
+		}
+		s.without = m.authors
+		return nil
 	}
 	panic("reconcile: a message without a handler")
 }
 
 func (s *Session) onSummary(m *summary) error {
-	st := &statement{summary: m}
+	st := &statement{summary: m, without: s.without}
+	s.without = nil
 	switch {
 	case m.purpose == purposeOpen && s.peer == nil:
 		s.peer = st
@@ -163,13 +174,14 @@ func (s *Session) reply() error {
 			return nil
 		}
 		known := st.known(n, st.purpose == purposeRepair)
-		ops = st.lacks(n, known)
+		lacked := st.lacks(n, known)
+		ops = st.spared(n, lacked)
+		s.stats.PeerLacked, s.stats.Spared = len(lacked), len(lacked)-len(ops)
 		if fresh = ops; len(s.offered) > 0 {
 			fresh = both(ops, g.Since(append(known, s.offered...)))
 		}
 	}
 	s.pending = nil
-	s.stats.PeerLacked = len(ops)
 	s.answer(ops, fresh)
 	if s.ended {
 		s.conclude()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/reconcile/riblt"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // Source is what a session reads: the operations a node holds. It must be safe
@@ -42,6 +43,11 @@ type Config struct {
 	// before or once held, in bytes: a peer that states again and again that it holds
 	// nothing costs no more than that. Zero means no bound of its own, less than zero none of them.
 	MaxAgain int64
+	// Without, if not nil, returns the authors of whom this side takes no
+	// operations now: the peer leaves them out, and what builds on them, so that they
+	// are not in the way of the rest. It is asked before each summary, with a lock of the
+	// session held, and the first MaxWithout count.
+	Without func() []identity.PublicKey
 
 	// sketchFrom is for tests: authors in a vector from which it becomes a
 	// sketch, if not 0.
@@ -61,11 +67,12 @@ type Session struct {
 	maxBytes   int64
 	maxAgain   int64
 	sketchFrom int
-	memory     memory    // as configured, but empty if the graph does not hold it
-	anchor     []*dag.Op // those ops
-	offered    []*dag.Op // what was sent before or held once
-	state      state     // what the opening summary states
-	stated     []*dag.Op // which is the past of these, and of the anchor
+	spare      func() []identity.PublicKey // Config.Without
+	memory     memory                      // as configured, but empty if the graph does not hold it
+	anchor     []*dag.Op                   // those ops
+	offered    []*dag.Op                   // what was sent before or held once
+	state      state                       // what the opening summary states
+	stated     []*dag.Op                   // which is the past of these, and of the anchor
 
 	mu       sync.Mutex
 	err      error // the first; the session is over
@@ -75,6 +82,7 @@ type Session struct {
 	salt     salt        // of our latest summary
 	peer     *statement  // the peer's opening summary, or its full one
 	pending  *statement  // that of the peer which is to be answered next
+	without  []tag       // what the peer's next summary is to be answered without
 	owed     int         // answers queued or not yet possible, whose end was not sent
 	expected int         // answers of the peer whose end was not received
 	unacked  int         // units of ops frames sent, for which no ack came yet
@@ -114,6 +122,9 @@ type Stats struct {
 	// PeerLacked is how many ops the peer lacked by its latest summary,
 	// whether sent or not: how far it lags behind.
 	PeerLacked int
+	// Spared is how many of these were left out since the peer takes none of
+	// their authors now (Config.Without), or since they build on such.
+	Spared int
 	// RoundTrips is 1, and one more if either side had to ask for a summary
 	// without an anchor, one more if either sent a repair, and one more for
 	// each time that a sketch was too short.
@@ -153,6 +164,7 @@ func New(src Source, cfg Config) (*Session, error) {
 	} else {
 		s.memory.anchor = nil
 	}
+	s.spare = cfg.Without
 	s.sketchFrom = cmp.Or(cfg.sketchFrom, minSketch)
 	s.state = s.now() // after the anchor was found, hence covers it
 	s.stated = s.summarize(s.state, purposeOpen, s.anchor)
@@ -168,6 +180,11 @@ func (s *Session) now() state {
 
 // summarize sends what st is and returns what that states beside the anchor.
 func (s *Session) summarize(st state, p purpose, anchor []*dag.Op) []*dag.Op {
+	if s.spare != nil {
+		if authors := tagsOf(s.salt, s.spare()); len(authors) > 0 {
+			s.send(without{authors})
+		}
+	}
 	sum, stated, enc := st.summary(s.salt, s.mesh, p, anchor)
 	s.sketch = sketching{}
 	if enc != nil {

@@ -98,6 +98,8 @@ func TestOutOfPlace(t *testing.T) {
 		{"ops after done", []message{empty, end{}, ops}, ErrProtocol},
 		{"ask without an anchor", []message{empty, ask{}}, ErrProtocol},
 		{"after the end", []message{empty, take, end{}, take, fin{}, fin{}}, ErrProtocol},
+		{"without twice", []message{without{[]tag{{1}}}, without{[]tag{{1}}}}, ErrProtocol},
+		{"ops after without", []message{without{[]tag{{1}}}, ops}, ErrProtocol},
 		{"ack first", []message{ack{1}}, ErrProtocol},
 		{"ack of what was not sent", []message{empty, ack{1}}, ErrProtocol},
 		{"ack too many", []message{empty, take, ack{2}}, ErrProtocol},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/reconcile/riblt"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // A state is what a node holds at one moment: the heads, and everything in
@@ -124,6 +125,16 @@ func refsOf(s salt, ops []*dag.Op) []ref {
 	}
 	slices.SortFunc(refs, ref.compare)
 	return slices.Compact(refs)
+}
+
+// tagsOf returns the tags of the first MaxWithout authors, ascending.
+func tagsOf(s salt, authors []identity.PublicKey) []tag {
+	tags := make([]tag, 0, min(len(authors), MaxWithout))
+	for _, key := range authors[:min(len(authors), MaxWithout)] {
+		tags = append(tags, s.author(key).tag())
+	}
+	slices.SortFunc(tags, tag.compare)
+	return slices.Compact(tags)
 }
 
 // itemsOf returns ops as items of a sketch.

@@ -11,7 +11,8 @@ import (
 // A statement is what a peer's summary says, looked up in our graph.
 type statement struct {
 	*summary
-	anchor []*dag.Op // those of the summary's, once all are found
+	anchor  []*dag.Op // those of the summary's, once all are found
+	without []tag     // authors whose operations its sender takes none of now
 
 	// Of a sketch that decoded: our tips that the peer has too, and its others.
 	decoded bool
