@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/memstore"
@@ -32,15 +31,21 @@ func TestOfflineKeys(t *testing.T) {
 	settle(t, q)
 	deliver(t, q, p)
 	big := bytes.Repeat([]byte("x"), sealBytes/2+1) // two of them are an operation
-	err := p.Load(t.Context(), func(yield func(proto.Message, error) bool) {
+	var waiting []*request
+	if err := p.look(t.Context(), func() error { // the writer finds them together, and makes one record of them
 		for i := range 9 {
-			if !yield(&pb.PutRequest{Key: fmt.Appendf(nil, "r/%d", i), Value: big}, nil) {
-				return
-			}
+			r := &request{msg: &pb.PutRequest{Key: fmt.Appendf(nil, "r/%d", i), Value: big}, done: make(chan struct{})}
+			p.requests <- r
+			waiting = append(waiting, r)
 		}
-	})
-	if err != nil {
+		return nil
+	}); err != nil {
 		t.Fatal(err)
+	}
+	for _, r := range waiting {
+		if <-r.done; r.err != nil {
+			t.Fatal(r.err)
+		}
 	}
 	settle(t, p)
 	if _, err := p.Submit(t.Context(), &pb.DeleteRangeRequest{Key: []byte("r/1"), RangeEnd: []byte("r/4")}); err != nil {
