@@ -79,7 +79,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	registry.MustRegister(n.forkedAuthors())
+	registry.MustRegister(n.forkedAuthors(), conflictCollector{n.pipeline.View()})
 	if err := n.openGateway(ctx, registry); err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func (n *Node) Status(context.Context) (admin.Status, error) {
 		Mesh: n.mesh, Node: n.self, Name: n.cfg.Name, Operator: operatorName(graph.Roster(), n.self),
 		Version: n.cfg.Version, Ready: n.pipeline.Ready(), Superseded: n.pipeline.Superseded(),
 		Ops: uint64(graph.Len()), Forks: len(graph.Forks()),
-		Revision: view.Revision(), CompactRevision: view.CompactRevision(), Keys: int64(stats.Keys), StateHash: admin.StateHash(view.StateHash()),
+		Revision: view.Revision(), CompactRevision: view.CompactRevision(), Keys: int64(stats.Keys), Unsettled: int64(stats.Unsettled), StateHash: admin.StateHash(view.StateHash()),
 		ClientURLs: n.ClientURLs(), PeerAddresses: n.PeerAddrs(), Started: n.started.UTC(), Heads: []dag.ID{},
 		Forked: admin.Forked(graph, n.proofs()), Peers: n.peers(), Key: n.story(), Alarms: alarms(view.Alarms(), n.pipeline.LogSpaceLow()),
 	}

@@ -61,6 +61,7 @@ func writeStatus(w io.Writer, st admin.Status) {
 	}
 	fmt.Fprintf(w, "revision\t%d\n", st.Revision)
 	fmt.Fprintf(w, "keys\t%d\n", st.Keys)
+	fmt.Fprintf(w, "unsettled\t%s\n", unsettled(st.Unsettled))
 	fmt.Fprintf(w, "state hash\t%s\n", st.StateHash)
 	for i, a := range st.PeerAddresses {
 		fmt.Fprintf(w, "%s\t%s\n", []string{"peer address", ""}[min(i, 1)], a)
@@ -72,6 +73,14 @@ func writeStatus(w io.Writer, st admin.Status) {
 		}
 	}
 	fmt.Fprintf(w, "peers\t%d, %d connected\n", len(st.Peers), connected)
+}
+
+// unsettled says how many keys more than one write decides.
+func unsettled(n int64) string {
+	if n == 0 {
+		return "no keys"
+	}
+	return fmt.Sprintf("%d keys that more than one write decides: see causeway conflicts", n)
 }
 
 // writeStory writes what the node does with its place in the mesh, and what

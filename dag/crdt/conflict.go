@@ -79,24 +79,19 @@ func (h *History) Conflicts() []Conflict {
 		_, gen = h.value(v, r.Incarnation)
 	}
 	for _, i := range heads {
-		w := &h.writes[i]
 		pos := h.l.lines[i].pos
-		switch {
-		case !w.put:
-			if r.Tree != nil {
-				whole(DeleteUnmet, shown, Version{Writer: pos})
-			}
-		case h.ended(i, v):
-			for _, f := range h.finals[w.incarnation] {
+		switch k := h.lost(i, v, &r, gen); k {
+		case DeleteUnmet:
+			whole(k, shown, Version{Writer: pos})
+		case EndedLife:
+			for _, f := range h.finals[h.writes[i].incarnation] {
 				if !h.l.before(f, i) {
-					whole(EndedLife, Version{Writer: h.l.lines[f].pos}, Version{pos, h.put(i).Value()})
+					whole(k, Version{Writer: h.l.lines[f].pos}, Version{pos, h.put(i).Value()})
 					break
 				}
 			}
-		case w.incarnation != r.Incarnation:
-			whole(HiddenLife, shown, Version{pos, h.put(i).Value()})
-		case gen == nil && pos != r.Writer:
-			whole(FellBack, shown, Version{pos, h.put(i).Value()})
+		case HiddenLife, FellBack:
+			whole(k, shown, Version{pos, h.put(i).Value()})
 		}
 	}
 	if gen == nil || gen.state == nil {

@@ -77,6 +77,15 @@ func TestNothingLost(t *testing.T) {
 				t.Fatalf("head %d is neither shown nor listed\n%+v\n%v", i, conflicts, m)
 			}
 		}
+		var whole ConflictKind
+		for _, c := range conflicts {
+			if c.Kind >= FellBack && c.Kind <= DeleteUnmet && (whole == 0 || c.Kind < whole) {
+				whole = c.Kind
+			}
+		}
+		if v.Whole != whole {
+			t.Fatalf("of whole writes %v is listed and %v said\n%v", whole, v.Whole, m)
+		}
 		if !v.Merged {
 			return
 		}

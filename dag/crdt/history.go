@@ -194,6 +194,9 @@ type Result struct {
 	Writer      Position // the greatest write that the value is made of
 	Heads       []int    // numbers of the writes that are in the past of no other, deletes too; ascending by position
 	Merged      bool     // the value is a merge of several heads
+	// Whole says of heads that are not in the value why: the least of FellBack, HiddenLife,
+	// EndedLife and DeleteUnmet that Conflicts lists; 0 if it lists none of them.
+	Whole ConflictKind
 }
 
 // Settled reports whether one write saw all others: then a history that begins
@@ -214,11 +217,32 @@ func (h *History) Value() Result {
 			found, r.Incarnation, r.Writer = true, w.incarnation, h.l.lines[i].pos
 		}
 	}
-	if !found {
-		return r
-	}
 	var gen *generation
-	r.Tree, gen = h.value(v, r.Incarnation)
-	r.Merged = gen != nil && len(h.living(heads, v, r.Incarnation)) > 1
+	if found {
+		r.Tree, gen = h.value(v, r.Incarnation)
+		r.Merged = gen != nil && len(h.living(heads, v, r.Incarnation)) > 1
+	}
+	for _, i := range heads {
+		if k := h.lost(i, v, &r, gen); k != 0 && (r.Whole == 0 || k < r.Whole) {
+			r.Whole = k
+		}
+	}
 	return r
+}
+
+// lost says why head i of v is not in the value r, which is made of gen; 0 if it is.
+func (h *History) lost(i int, v view, r *Result, gen *generation) ConflictKind {
+	switch w := &h.writes[i]; {
+	case !w.put && r.Tree != nil:
+		return DeleteUnmet
+	case !w.put:
+		return 0
+	case h.ended(i, v):
+		return EndedLife
+	case w.incarnation != r.Incarnation:
+		return HiddenLife
+	case gen == nil && h.l.lines[i].pos != r.Writer:
+		return FellBack
+	}
+	return 0
 }

@@ -248,7 +248,8 @@ func (e *execution) write(key []byte, lease int64, put dag.Write, s state) {
 				w.whole, s.patches = &whole{s.schema.ID(), s.value}, 0
 			}
 		}
-		it.front, it.schema, it.unsettled, it.patches = self, s.schema, false, s.patches
+		it.front, it.schema, it.patches = self, s.schema, s.patches
+		v.settle(it, false)
 		v.merges.drop(it)
 		if s.tree != nil {
 			v.trees.keep(it, s.tree)

@@ -306,7 +306,8 @@ func (v *View) isReplaced(it *item, s *state) bool {
 // whether it shows another value or writer, or none, at revision rev. Called with mu held.
 func (v *View) replicate(it *item, s *state, rev int64) bool {
 	before := it.state()
-	it.front, it.schema, it.unsettled, it.patches = s.writer, s.schema, s.unsettled, s.patches
+	it.front, it.schema, it.patches = s.writer, s.schema, s.patches
+	v.settle(it, s.unsettled)
 	if s.tree != nil && s.writer.origin != nil {
 		v.trees.keep(it, s.tree)
 	}

@@ -420,9 +420,13 @@ func TestConvergence(t *testing.T) {
 func checkView(t rapid.TB, v *View) {
 	live := 0
 	bytes, stored := int64(0), int64(0)
+	unsettled := 0
 	for name, it := range v.keys {
 		if e, ok := v.tree.Get(entry{name: name}); !ok || e.item != it {
 			t.Fatalf("%q is not in the tree", name)
+		}
+		if it.unsettled {
+			unsettled++
 		}
 		_, inLive := v.live.Get(entry{name: name})
 		x := it.visible()
@@ -459,6 +463,9 @@ func checkView(t rapid.TB, v *View) {
 	}
 	if v.tree.Len() != len(v.keys) || v.live.Len() != live || v.bytes != bytes {
 		t.Fatalf("%d keys, %d in the tree, %d of %d counted, %d bytes of %d", len(v.keys), v.tree.Len(), v.live.Len(), live, v.bytes, bytes)
+	}
+	if n := v.Stats().Unsettled; n != unsettled || n != len(v.Unsettled(nil, len(v.keys)+1)) {
+		t.Fatalf("%d keys are unsettled, %d counted", unsettled, n)
 	}
 	if v.history.bytes != stored {
 		t.Fatalf("%d bytes are counted, %d are kept", v.history.bytes, stored)

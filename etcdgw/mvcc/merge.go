@@ -95,8 +95,8 @@ func (m *merging) value() crdt.Result {
 // takes reports whether e may be added: if it saw the cut, or there is none.
 func (m *merging) takes(e *event) bool { return !m.based || e.follows(&m.events[0]) }
 
-// state returns what the writes make.
-func (m *merging) state() state {
+// state returns what the writes make, and counts that if o is not nil.
+func (m *merging) state(o *outcomes) state {
 	if m.based && len(m.events) == 1 {
 		e := &m.events[0]
 		if e.kind != crdt.Replace {
@@ -105,6 +105,9 @@ func (m *merging) state() state {
 		return state{writer: e.write, value: e.value, schema: e.schema}
 	}
 	r := m.value()
+	if o != nil {
+		o.count(&r)
+	}
 	if r.Tree == nil {
 		return state{}
 	}

@@ -73,7 +73,7 @@ func (r *remote) added(log *reader, t *touch) bool {
 
 // made takes in what the writes of a key make.
 func (r *remote) made(t *touch, m *merging) {
-	s := m.state()
+	s := m.state(&r.v.outcomes)
 	if s.writer.origin != nil {
 		s.patches = t.patches
 		s.patched()

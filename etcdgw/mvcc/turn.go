@@ -203,7 +203,7 @@ func (t *turn) state(name string) state {
 	if w == nil {
 		return state{}
 	}
-	s := merge(t.finish(name, w), w.based).state()
+	s := merge(t.finish(name, w), w.based).state(nil)
 	if it := t.v.keys[name]; it != nil {
 		if t.v.merges.drop(it); s.writer.origin != nil {
 			s.patches = it.patches

@@ -39,6 +39,9 @@ type View struct {
 	compacted int64 // compact revision that readers see; 0 if nothing is compacted
 	window    window
 	bytes     int64 // of visible keys and values at the head
+	// unsettledKeys is how many keys are unsettled at the head.
+	unsettledKeys int
+	outcomes      outcomes
 
 	// pins counts the reads in progress by the compact revision they began
 	// under: history from the least of them on stays.
@@ -137,20 +140,21 @@ func (v *View) CompactRevision() int64 { return v.compact.Load() }
 // Stats are figures of a view. They are those of the head, which may be a few
 // changes ahead of what is published.
 type Stats struct {
-	Keys     int   // visible keys
-	Bytes    int64 // their keys and values
-	Stored   int64 // what the quota bounds: every version kept, live or not, with its overhead, and leases
-	History  int   // events kept for watches and reads in the past
-	Leases   int
-	Watchers int
-	Streams  int
-	Lagging  int // watchers that are being served from history
+	Keys      int   // visible keys
+	Unsettled int   // keys that View.Unsettled lists, some of which may show a local value
+	Bytes     int64 // of the visible keys and their values
+	Stored    int64 // what the quota bounds: every version kept, live or not, with its overhead, and leases
+	History   int   // events kept for watches and reads in the past
+	Leases    int
+	Watchers  int
+	Streams   int
+	Lagging   int // watchers that are being served from history
 }
 
 // Stats returns figures for status and metrics.
 func (v *View) Stats() Stats {
 	v.mu.RLock()
-	s := Stats{Keys: v.live.Len(), Bytes: v.bytes, Stored: v.history.bytes, History: int(v.history.next - v.history.first)}
+	s := Stats{Keys: v.live.Len(), Unsettled: v.unsettledKeys, Bytes: v.bytes, Stored: v.history.bytes, History: int(v.history.next - v.history.first)}
 	v.mu.RUnlock()
 	s.Leases = v.leases.count()
 	s.Stored += leaseOverhead * int64(s.Leases)
@@ -218,7 +222,8 @@ func (v *View) setValue(it *item, rev int64, value []byte, lease int64) {
 // node. Called with mu held.
 func (v *View) remove(it *item, rev int64) {
 	if !it.local {
-		it.front, it.schema, it.unsettled, it.patches = write{}, nil, false, 0
+		it.front, it.schema, it.patches = write{}, nil, 0
+		v.settle(it, false)
 	}
 	v.setAbsent(it, rev)
 }

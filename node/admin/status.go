@@ -32,6 +32,7 @@ type Status struct {
 	Revision        int64     `json:"revision"`         // local; etcd's revision
 	CompactRevision int64     `json:"compact_revision"` // local
 	Keys            int64     `json:"keys"`             // visible keys
+	Unsettled       int64     `json:"unsettled_keys"`   // keys that more than one write decides, see Keys.Conflicts
 	StateHash       StateHash `json:"state_hash"`       // of the visible replicated keys and values
 
 	ClientURLs    []string  `json:"client_urls"`    // where the etcd API listens
