@@ -55,7 +55,8 @@ type Restored struct {
 // and gives it the keys, values and leases that an etcd snapshot file shows at its end, and
 // its users and roles. Revisions begin in a window beyond every revision of the
 // snapshot, so that clients of the old cluster are told to start over. Keys keep
-// their order of modification; each has version 1; what came before is compacted.
+// their order of modification, definitions of custom resources before all others, whose merge schemas
+// they give; each has version 1; what came before is compacted.
 // The directory appears when all is done, or not at all.
 //
 // Errors: ErrNotEmpty, etcdsnap.ErrCorrupt, etcdsnap.ErrNoChecksum, ErrTooLarge,
@@ -165,7 +166,7 @@ func restored(ctx context.Context, file *etcdsnap.File, leases []etcdsnap.Lease,
 				return
 			}
 		}
-		err := file.Live(ctx, func(kv *mvccpb.KeyValue) error {
+		err := file.Live(ctx, kube.IsDefinition, func(kv *mvccpb.KeyValue) error {
 			if size := len(kv.Key) + len(kv.Value); len(kv.Key) > dag.MaxKey || size > maxRestored {
 				return fmt.Errorf("%w: the key %.100q has %d bytes, with its value %d; at most %d and %d fit",
 					ErrTooLarge, kv.Key, len(kv.Key), size, dag.MaxKey, maxRestored)

@@ -16,8 +16,10 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
+	"github.com/causeway-sync/causeway/dag/crdt"
 	"github.com/causeway-sync/causeway/etcdgw/auth"
 	"github.com/causeway-sync/causeway/etcdgw/etcdsnap"
+	"github.com/causeway-sync/causeway/etcdgw/kube"
 )
 
 // snapshotFile writes a snapshot of the key-values, in order, one revision
@@ -111,6 +113,66 @@ func TestRestore(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(dir), ".*")); len(left) > 0 {
 		t.Errorf("Restore left %v", left)
+	}
+}
+
+// TestRestoreCustomResources: a custom resource merges by its definition after a restore, also where
+// the snapshot has the definition behind it.
+func TestRestoreCustomResources(t *testing.T) {
+	const definition = `{"kind":"CustomResourceDefinition","apiVersion":"apiextensions.k8s.io/v1","spec":{"group":"acme.example.com",` +
+		`"names":{"kind":"Widget"},"versions":[{"name":"v1","schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","properties":{` +
+		`"tags":{"type":"array","x-kubernetes-list-type":"set","items":{"type":"string"}}}}}}}}]}}`
+	const widget = `{"apiVersion":"acme.example.com/v1","kind":"Widget","metadata":{"name":"a","uid":"1"},"spec":{"tags":["a"]}}`
+	path := snapshotFile(t, etcdsnap.Meta{}, nil,
+		kv("/other/acme.example.com/widgets/n/a", widget, 2, 2, 1, 0),
+		kv("/registry/acme.example.com/widgets/n/a", widget, 3, 3, 1, 0),
+		kv("k", "v", 4, 4, 1, 0),
+		kv("/registry/apiextensions.k8s.io/customresourcedefinitions/widgets.acme.example.com", definition, 5, 5, 1, 0),
+	)
+	dir := filepath.Join(t.TempDir(), "data")
+	if r, err := Restore(t.Context(), dir, path, RestoreOptions{}); err != nil || r.Keys != 4 {
+		t.Fatalf("Restore = %+v, %v", r, err)
+	}
+	n, err := Open(t.Context(), config(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	found, err := kube.SchemasFromCRD([]byte(definition))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, tt := range map[string]struct {
+		schema *crdt.Schema
+		tags   string
+	}{
+		"/registry/acme.example.com/widgets/n/a": {found[0].Schema, `["a","b"]`},
+		"/other/acme.example.com/widgets/n/a":    {nil, `["a","b","b"]`}, // there is no definition at that root
+	} {
+		h, err := n.History(t.Context(), []byte(key), 1)
+		if err != nil || len(h.Writes) != 1 || h.Writes[0].Schema != tt.schema.ID() {
+			t.Fatalf("writes of %s: %+v, %v", key, h.Writes, err)
+		}
+		kw, err := n.pipeline.KeyWrites(t.Context(), []byte(key), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		base := kw.History.Value()
+		for i := range byte(2) { // both add a tag, and see the first write only
+			p, ok := crdt.Diff(base.Tree, crdt.Parse([]byte(strings.Replace(widget, `["a"]`, `["a","b"]`, 1)), tt.schema))
+			if !ok {
+				t.Fatal("no patch")
+			}
+			at := crdt.Position{Depth: base.Writer.Depth + 1, Op: [32]byte{i}}
+			kw.History.Add(crdt.Write{Position: at, Kind: crdt.Patched, Incarnation: base.Incarnation, Patch: p}, func(n int) bool { return n == 0 })
+		}
+		if r := kw.History.Value(); !r.Merged || !strings.Contains(string(r.Tree.Value()), `"tags":`+tt.tags+`}`) {
+			t.Errorf("two edits of %s make %s, want tags %s", key, r.Tree.Value(), tt.tags)
+		}
+	}
+	resp, err := n.pipeline.View().Range(t.Context(), &pb.RangeRequest{Key: []byte("/registry/apiextensions.k8s.io/"), RangeEnd: []byte("/registry/apiextensions.k8s.io0")})
+	if err != nil || len(resp.Kvs) != 1 || resp.Kvs[0].ModRevision != 1<<40+1 {
+		t.Errorf("the definition is at %v, %v", resp, err)
 	}
 }
 

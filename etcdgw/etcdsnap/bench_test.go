@@ -51,7 +51,7 @@ func BenchmarkLive(b *testing.B) {
 	s := mustOpen(b, save(b, write(b, Meta{}, nil, benchChanges())))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := s.Live(b.Context(), func(*mvccpb.KeyValue) error { return nil }); err != nil {
+		if err := s.Live(b.Context(), nil, func(*mvccpb.KeyValue) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -61,7 +61,7 @@ func readAll(b []byte) error {
 	}
 	_, err = s.Status(ctx)
 	return errors.Join(err,
-		s.Live(ctx, func(*mvccpb.KeyValue) error { return nil }),
+		s.Live(ctx, nil, func(*mvccpb.KeyValue) error { return nil }),
 		second(s.Leases(ctx)), second(s.Revision(ctx)), second(s.Auth(ctx)))
 }
 

@@ -136,12 +136,20 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("Leases: %v (-want +got):\n%s", err, diff)
 	}
 	var live []string
-	err = s.Live(t.Context(), func(kv *mvccpb.KeyValue) error {
+	err = s.Live(t.Context(), nil, func(kv *mvccpb.KeyValue) error {
 		live = append(live, fmt.Sprintf("%s=%q@%d", kv.Key, kv.Value, kv.ModRevision))
 		return nil
 	})
 	if diff := cmp.Diff([]string{`a="2"@4`, `c="\x00\xff"@5`}, live); err != nil || diff != "" {
 		t.Errorf("Live: %v (-want +got):\n%s", err, diff)
+	}
+	live = nil
+	err = s.Live(t.Context(), func(key []byte) bool { return string(key) == "c" || string(key) == "none" }, func(kv *mvccpb.KeyValue) error {
+		live = append(live, string(kv.Key))
+		return nil
+	})
+	if diff := cmp.Diff([]string{"c", "a"}, live); err != nil || diff != "" {
+		t.Errorf("Live with c early: %v (-want +got):\n%s", err, diff)
 	}
 	if rev, err := s.Revision(t.Context()); rev != 5 || err != nil {
 		t.Errorf("Revision = %d, %v, want 5", rev, err)

@@ -161,9 +161,9 @@ func parseChange(e entry) (Revision, *mvccpb.KeyValue, error) {
 }
 
 // Live calls fn with each key-value that is visible at the end, in the order
-// of revisions. The key-value is fn's to keep. It reads the changes twice and
-// holds every key in memory, but no values. Errors are those of Changes.
-func (s *File) Live(ctx context.Context, fn func(kv *mvccpb.KeyValue) error) error {
+// of revisions: first with those for whose keys early is true, unless it is nil. The key-value is fn's to keep. It reads the
+// changes two or three times and holds every key in memory, but no values. Errors are those of Changes.
+func (s *File) Live(ctx context.Context, early func(key []byte) bool, fn func(kv *mvccpb.KeyValue) error) error {
 	latest := make(map[string]Revision)
 	err := s.Changes(ctx, func(r Revision, kv *mvccpb.KeyValue) error {
 		if kv.Version == 0 {
@@ -176,12 +176,26 @@ func (s *File) Live(ctx context.Context, fn func(kv *mvccpb.KeyValue) error) err
 	if err != nil {
 		return err
 	}
-	return s.Changes(ctx, func(r Revision, kv *mvccpb.KeyValue) error {
-		if kv.Version == 0 || latest[string(kv.Key)] != r {
-			return nil
+	some := func(wanted func(key []byte) bool) error {
+		return s.Changes(ctx, func(r Revision, kv *mvccpb.KeyValue) error {
+			if kv.Version == 0 || latest[string(kv.Key)] != r || !wanted(kv.Key) {
+				return nil
+			}
+			return fn(kv)
+		})
+	}
+	if early == nil {
+		return some(func([]byte) bool { return true })
+	}
+	for key := range latest {
+		if early([]byte(key)) {
+			if err := some(early); err != nil {
+				return err
+			}
+			break
 		}
-		return fn(kv)
-	})
+	}
+	return some(func(key []byte) bool { return !early(key) })
 }
 
 // Revision returns the last revision: the greatest of any change, or the compact

@@ -101,6 +101,13 @@ func mayBeObject(text []byte) bool {
 	}
 }
 
+// definitionsPart is what follows ROOT in the keys of definitions.
+const definitionsPart = "/apiextensions.k8s.io/customresourcedefinitions/"
+
+// IsDefinition reports whether key is one at which an API server stores the definition of custom
+// resources, whatever its root. A [Catalog] wants it to be there before the resources.
+func IsDefinition(key []byte) bool { return bytes.Contains(key, []byte(definitionsPart)) }
+
 // custom returns the schema of a custom resource, whose key is
 // ROOT/GROUP/PLURAL/…, by the definition at
 // ROOT/apiextensions.k8s.io/customresourcedefinitions/PLURAL.GROUP.
@@ -114,7 +121,7 @@ func (c *Catalog) custom(key, group []byte, e *envelope) (*crdt.Schema, bool) {
 	if !ok || len(plural) == 0 {
 		return nil, false
 	}
-	at := slices.Concat(key[:i], []byte("/apiextensions.k8s.io/customresourcedefinitions/"), plural, []byte("."), group)
+	at := slices.Concat(key[:i], []byte(definitionsPart), plural, []byte("."), group)
 	for _, r := range c.definition(at) {
 		if r.APIVersion == string(e.apiVersion) && r.Kind == string(e.kind) {
 			return r.Schema, true

@@ -489,6 +489,9 @@ func (s *site) compareWrites(rt *rapid.T, want map[string]string) {
 	for _, key := range s.view.Unsettled(nil, len(testKeys)) {
 		unsettled[string(key)] = true
 	}
+	if n := s.view.Stats().Unsettled; n != len(unsettled) {
+		rt.Fatalf("%d keys are unsettled, %d counted", len(unsettled), n)
+	}
 	for _, key := range testKeys {
 		for _, most := range []int{0, 1 << 20} {
 			kw, err := s.view.WritesOf([]byte(key), most, s.log)
