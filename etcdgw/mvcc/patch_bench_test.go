@@ -16,13 +16,14 @@ import (
 	"github.com/causeway-sync/causeway/etcdgw/kube"
 )
 
-// A podKind makes a Pod of about 2 KB whose status was updated n times, in one encoding.
-type podKind struct {
-	name string
-	pod  func(n int) []byte
+// A PodKind makes a Pod of about 2 KB whose status was updated n times, in one encoding.
+type PodKind struct {
+	Name string
+	Pod  func(n int) []byte
 }
 
-var podKinds = []podKind{{"json", podJSON}, {"protobuf", podProtobuf}}
+// PodKinds are the encodings of Kubernetes.
+var PodKinds = []PodKind{{"json", podJSON}, {"protobuf", podProtobuf}}
 
 func podJSON(n int) []byte {
 	var b strings.Builder
@@ -81,11 +82,11 @@ func podProtobuf(n int) []byte {
 	return append([]byte("k8s\x00"), unknown...)
 }
 
-// kubeValues are the schemas of the built-in kinds.
-type kubeValues struct{}
+// KubeValues are the schemas of the built-in kinds.
+type KubeValues struct{}
 
 // SchemaFor implements Values.
-func (kubeValues) SchemaFor(_, value []byte) *crdt.Schema {
+func (KubeValues) SchemaFor(_, value []byte) *crdt.Schema {
 	s, _ := kube.SchemaFor(value)
 	return s
 }
@@ -94,18 +95,18 @@ func (kubeValues) SchemaFor(_, value []byte) *crdt.Schema {
 // it is received, with whole values (mode lww) and patches.
 func BenchmarkPatch(b *testing.B) {
 	const pods = 64
-	for _, kind := range podKinds {
+	for _, kind := range PodKinds {
 		for _, whole := range []bool{true, false} {
 			values := make([][]byte, 64)
 			for i := range values {
-				values[i] = kind.pod(i)
+				values[i] = kind.Pod(i)
 			}
-			name := kind.name + "/patch"
+			name := kind.Name + "/patch"
 			if whole {
-				name = kind.name + "/whole"
+				name = kind.Name + "/whole"
 			}
 			b.Run(name+"/put", func(b *testing.B) {
-				v := New(Config{Values: kubeValues{}})
+				v := New(Config{Values: KubeValues{}})
 				if whole {
 					v.verdicts.judge = lww{}
 				}
@@ -145,7 +146,7 @@ func (lww) merges([]byte) bool { return false }
 
 func benchmarkReceive(b *testing.B, values [][]byte, pods int, whole bool) {
 	mesh := dagtest.New(b, 2)
-	origin := New(Config{Values: kubeValues{}})
+	origin := New(Config{Values: KubeValues{}})
 	if whole {
 		origin.verdicts.judge = lww{}
 	}

@@ -16,33 +16,33 @@ import (
 // object, and a quarter where four share an operation; in JSON, which names its fields, a tenth more.
 func TestPatchSize(t *testing.T) {
 	const updates = 64
-	for _, kind := range podKinds {
-		object := len(kind.pod(1))
+	for _, kind := range PodKinds {
+		object := len(kind.Pod(1))
 		for _, together := range []int{1, 4, 16} {
 			var link, disk [2]float64
 			for i, whole := range []bool{false, true} {
 				link[i], disk[i] = sizeOfUpdates(t, kind, together, updates, whole)
 			}
 			t.Logf("%s, %d bytes, %d in an operation: %.0f bytes of an update on a link (%.2f of the object), %.0f whole; %.0f on disk (%.2f), %.0f whole",
-				kind.name, object, together, link[0], link[0]/float64(object), link[1], disk[0], disk[0]/float64(object), disk[1])
+				kind.Name, object, together, link[0], link[0]/float64(object), link[1], disk[0], disk[0]/float64(object), disk[1])
 			most := 0.25
 			if together == 1 {
 				most = 1. / 3
 			}
-			if kind.name == "json" {
+			if kind.Name == "json" {
 				most *= 1.1
 			}
 			if link[0] > most*float64(object) || disk[0] > most*float64(object) {
-				t.Errorf("%s, %d in an operation: %.0f bytes on a link and %.0f on disk, want at most %.2f of %d", kind.name, together, link[0], disk[0], most, object)
+				t.Errorf("%s, %d in an operation: %.0f bytes on a link and %.0f on disk, want at most %.2f of %d", kind.Name, together, link[0], disk[0], most, object)
 			}
 		}
 	}
 }
 
 // sizeOfUpdates returns the bytes of one update, of which some are sealed together.
-func sizeOfUpdates(t *testing.T, kind podKind, together, updates int, whole bool) (link, disk float64) {
+func sizeOfUpdates(t *testing.T, kind PodKind, together, updates int, whole bool) (link, disk float64) {
 	mesh := dagtest.New(t, 2)
-	v := New(Config{Values: kubeValues{}})
+	v := New(Config{Values: KubeValues{}})
 	if whole {
 		v.verdicts.judge = lww{}
 	}
@@ -50,7 +50,7 @@ func sizeOfUpdates(t *testing.T, kind podKind, together, updates int, whole bool
 	var sealed []dag.Transaction
 	for i := range together * (updates + 1) {
 		pod, n := i%together, i/together
-		_, ch, err := v.Evaluate(&pb.PutRequest{Key: fmt.Appendf(nil, "/registry/pods/default/web-7c5ddbdf54-%d", pod), Value: kind.pod(n)}, nil, testNow)
+		_, ch, err := v.Evaluate(&pb.PutRequest{Key: fmt.Appendf(nil, "/registry/pods/default/web-7c5ddbdf54-%d", pod), Value: kind.Pod(n)}, nil, testNow)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +63,7 @@ func sizeOfUpdates(t *testing.T, kind podKind, together, updates int, whole bool
 		tx[0].Schema = dag.SchemaOpaque // the node has named it before
 		if !whole {
 			if tx[0].Kind != dag.Patch {
-				t.Fatalf("%s: an update is no patch", kind.name)
+				t.Fatalf("%s: an update is no patch", kind.Name)
 			}
 			tx[0].Schema = dag.SchemaJSON
 		}
