@@ -55,6 +55,10 @@ type Config struct {
 	// see it.
 	HolePunching bool
 
+	// Spaces are what ops take up. While one is short, those of proven forkers and
+	// of revoked authors wait. Nil: none ever is.
+	Spaces []Space
+
 	// HostOptions are applied to the libp2p host after all others: a simulation
 	// gives it a network of its own. Nil but there.
 	HostOptions []libp2p.Option

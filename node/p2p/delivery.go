@@ -113,7 +113,9 @@ func (d *delivery) park(w work, missing *dag.MissingError) (arrived []dag.ID) {
 	err := d.pool.Add(string(w.from), w.op, missing.IDs)
 	switch {
 	case errors.Is(err, dag.ErrPoolFull):
-		d.n.standings.report(w.from, reasonBudget, fmt.Errorf("op %v: %w", w.op.ID(), err))
+		if len(d.n.reserve.waits()) == 0 { // else its past may be what waits
+			d.n.standings.report(w.from, reasonBudget, fmt.Errorf("op %v: %w", w.op.ID(), err))
+		}
 		return nil
 	case err != nil:
 		return nil
@@ -147,7 +149,7 @@ func (d *delivery) park(w work, missing *dag.MissingError) (arrived []dag.ID) {
 
 // release admits the ops in the pool that waited for id.
 func (d *delivery) release(ctx context.Context, id dag.ID) []work {
-	ready := d.pool.Ready(id)
+	ready := d.n.reserve.sift(d.pool.Ready(id))
 	if len(ready) == 0 {
 		return nil
 	}

@@ -56,6 +56,9 @@ var (
 	// ErrRevoked says that the roster this node knows revokes a peer; it also wraps
 	// identity.ErrRevoked, which says who did.
 	ErrRevoked = errors.New("p2p: peer is revoked in this mesh")
+	// ErrWaits says that a sync is incomplete since operations wait until this
+	// node, or the peer, has space for them. Nobody is to blame.
+	ErrWaits = errors.New("p2p: operations wait for space")
 	// ErrNotHeld says that no peer is known to hold an operation.
 	ErrNotHeld = errors.New("p2p: no peer is known to hold the operation")
 	// ErrBanned says that a peer is shut out for a time.

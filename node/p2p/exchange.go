@@ -125,7 +125,7 @@ func resetCode(err error) (network.StreamErrorCode, bool) {
 }
 
 func (x *exchange) open() (*reconcile.Session, error) {
-	cfg := reconcile.Config{Mesh: x.n.mesh, Memory: x.n.syncer.anchor(x.peer)}
+	cfg := reconcile.Config{Mesh: x.n.mesh, Memory: x.n.syncer.anchor(x.peer), Without: x.n.reserve.waits}
 	_, _ = rand.Read(cfg.Salt[:]) // it never fails
 	x.n.peers.with(x.peer, func(st *peerState) { cfg.MaxAgain = st.again.left(time.Now()) })
 	if cfg.MaxAgain <= 0 {
@@ -276,7 +276,7 @@ func (x *exchange) deliver(ctx context.Context, ops []*dag.Signed) (wait func() 
 		if err = x.n.slow(ctx, ops); err != nil {
 			return
 		}
-		if err = x.n.delivery.synced(ctx, x.peer, ops); err != nil {
+		if err = x.n.delivery.synced(ctx, x.peer, x.n.reserve.sift(ops)); err != nil {
 			err = fmt.Errorf("%w: %w", errSettled, err)
 		}
 	}()
@@ -307,12 +307,22 @@ func (x *exchange) conclude(session *reconcile.Session, heads []*dag.Op, err err
 		err = errShutOut
 	case code == codeBudget:
 		err = fmt.Errorf("%w: so says the peer of this node", ErrBudget)
-	case err == nil && len(x.gotten)+session.Stats().OpsSent > 0:
-		// It ended at a limit: there is more, and this part is done.
-		x.n.syncer.want(x.peer, x.n.timing.Settle)
-		err = errors.New("p2p: the session ended before all was exchanged")
 	case err == nil:
-		err = errors.New("p2p: the peer ended the session early")
+		stats := session.Stats()
+		if len(held)+stats.OpsSent > 0 {
+			// It may have ended at a limit: there is more, and this part is done.
+			x.n.syncer.want(x.peer, x.n.timing.Settle)
+		}
+		switch {
+		case stats.Spared > 0:
+			err = fmt.Errorf("%w: the peer has none for %d of them", ErrWaits, stats.Spared)
+		case len(x.n.reserve.waits()) > 0:
+			err = fmt.Errorf("%w: this node has none", ErrWaits)
+		case len(held)+stats.OpsSent > 0:
+			err = errors.New("p2p: the session ended before all was exchanged")
+		default:
+			err = errors.New("p2p: the peer ended the session early")
+		}
 	}
 	x.n.peers.synced(x.peer, held, err)
 	return err
@@ -356,6 +366,8 @@ func codeOf(err error) network.StreamErrorCode {
 	switch {
 	case shutOut(err):
 		return codeNotEnrolled
+	case errors.Is(err, ErrBusy):
+		return codeBusy
 	case errors.Is(err, ErrBudget):
 		return codeBudget
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // gossip spreads own ops as they are made, forwards those of others once they
@@ -203,9 +204,14 @@ func (g *gossip) received(ctx context.Context, from peer.ID, m *gossipMessage) p
 		n.standings.report(from, reasonMesh, fmt.Errorf("op %v", u.ID()))
 		return pubsub.ValidationReject
 	}
+	// What is void here is not forwarded: who needs it finds that it is missing.
+	taken := pubsub.ValidationAccept
+	if errors.Is(n.backend.Graph().Roster().Standing(u.Header().Author).Err(), identity.ErrRevoked) {
+		taken = pubsub.ValidationIgnore
+	}
 	if _, known := n.backend.Graph().Get(u.ID()); known {
 		n.peers.holds(from, u.ID())
-		return pubsub.ValidationAccept
+		return taken
 	}
 	// Who forged an author's op must not spend what is left to the author: the
 	// intake looks again, and counts, once the signature is verified.
@@ -218,7 +224,7 @@ func (g *gossip) received(ctx context.Context, from peer.ID, m *gossipMessage) p
 	var missing *dag.MissingError
 	switch {
 	case err == nil || errors.Is(err, dag.ErrDuplicate):
-		return pubsub.ValidationAccept
+		return taken
 	case errors.As(err, &missing):
 		n.syncer.want(from, n.timing.Settle, missing.IDs...)
 		return pubsub.ValidationIgnore

@@ -17,7 +17,7 @@ import (
 // whom, answers those who open it, and bounds both.
 type lanes struct {
 	n    *Network
-	in   chan struct{} // slots of sessions that peers started
+	in   *turns        // sessions that peers started, once they may use the lane
 	out  chan struct{} // slots of sessions this node started
 	wake chan struct{}
 
@@ -52,7 +52,7 @@ func newLanes(n *Network) *lanes {
 	now := time.Now()
 	return &lanes{
 		n:        n,
-		in:       make(chan struct{}, maxLanesIn),
+		in:       newTurns(n, newSlots(maxLanesIn, 0)),
 		out:      make(chan struct{}, maxLanesOut),
 		wake:     make(chan struct{}, 1),
 		served:   newBucket(lanesServeRate, lanesServeBurst, now),
@@ -242,13 +242,6 @@ func (l *lanes) serve(ctx context.Context, str network.Stream) {
 		return
 	}
 	defer l.leave(p, true)
-	select {
-	case l.in <- struct{}{}:
-		defer func() { <-l.in }()
-	default:
-		_ = str.ResetWithError(codeBusy)
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, laneTime)
 	defer cancel()
 	s := newLaneSession(l, p, str)
@@ -256,6 +249,11 @@ func (l *lanes) serve(ctx context.Context, str network.Stream) {
 		if err := s.meet(); err != nil {
 			return err
 		}
+		give, ok := l.in.take(p, cancel)
+		if !ok {
+			return ErrBusy
+		}
+		defer give()
 		if err := s.answer(ctx); err != nil {
 			return err
 		}

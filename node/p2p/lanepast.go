@@ -107,7 +107,7 @@ func (s *laneSession) take(ctx context.Context, ops []*dag.Unverified) (foreign 
 			return nil, err
 		}
 	}
-	if err := s.n.delivery.synced(ctx, s.peer, signed); err != nil {
+	if err := s.n.delivery.synced(ctx, s.peer, s.n.reserve.sift(signed)); err != nil {
 		return foreign, fmt.Errorf("%w: %w", errSettled, err)
 	}
 	return foreign, nil

@@ -133,6 +133,13 @@ const (
 	throttleRate, throttleBurst, throttleUnit = 2000, 8000, 512
 	throttleMost                              = 5 * time.Second
 
+	// reserveAuthor bounds what of each of them is taken while a space is short, in bytes and
+	// throttleUnit for each op, reserveShare the part of the reserve that all of them may take: an
+	// accident is small. spaceCheck is how long a look at a space holds: at the pace above less
+	// than a MiB.
+	reserveAuthor, reserveShare = 4 << 20, 4
+	spaceCheck                  = 250 * time.Millisecond
+
 	// maxPlace bounds a record of where a node is, in bytes: 16 addresses and a
 	// signature. maxPlaces bounds those in an answer, of at most maxPeersFrame bytes.
 	maxPlace, maxPlaces, maxPeersFrame = 4 << 10, 64, 64 << 10

@@ -46,7 +46,7 @@ func newMetrics() *metrics {
 		joins:        vec("joins_total", "Attempts to join by ticket at this node, by result.", "result"),
 		lanes:        vec("lanes_total", "Sessions of the statement lane, by side that started them and result.", "side", "result"),
 		statements:   vec("statements_total", "Statements on the statement lane: given to a peer; taken, and of use here or idle; carried by this node.", "result"),
-		throttled:    vec("throttled_total", "Delays of proven forkers and revoked authors: ops not taken by gossip, frames of a sync that waited.", "way"),
+		throttled:    vec("throttled_total", "Delays of proven forkers and revoked authors: ops not taken by gossip, frames of a sync that waited, ops that wait for space.", "way"),
 		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "causeway", Subsystem: "p2p", Name: "gossip_batch_ops",
 			Help: "Operations of gossip that were verified in one batch and admitted with one append.", Buckets: prometheus.ExponentialBuckets(1, 2, 7),
@@ -62,6 +62,20 @@ func (m *metrics) watch(n *Network) {
 			prometheus.GaugeOpts{Namespace: "causeway", Subsystem: "p2p", Name: name, Help: help}, value))
 	}
 	gauge("connected_peers", "Peers connected, enrolled or not.", func() float64 { return float64(len(n.host.Network().Peers())) })
+	gauge("waiting_authors", "Proven forkers and revoked authors whose operations wait for space.", func() float64 {
+		return float64(len(n.reserve.waits()))
+	})
+	for _, s := range n.reserve.spaces {
+		m.gauges = append(m.gauges, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "causeway", Subsystem: "p2p", Name: "space_short", ConstLabels: prometheus.Labels{"space": s.Name},
+			Help: "1 while less of a space is free than its reserve.",
+		}, func() float64 {
+			if slices.ContainsFunc(n.reserve.shortages(), func(at Shortage) bool { return at.Space == s.Name }) {
+				return 1
+			}
+			return 0
+		}))
+	}
 	gauge("pending_ops", "Operations that wait for their past.", func() float64 {
 		ops, _ := n.delivery.pool.Len()
 		return float64(ops)

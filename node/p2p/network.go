@@ -61,6 +61,7 @@ type Network struct {
 	delivery      *delivery
 	proofs        *proofs
 	throttle      *throttle
+	reserve       *reserve
 	intake        *intake
 	gossip        *gossip
 	syncer        *syncer
@@ -137,6 +138,7 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 		return nil, err
 	}
 	n.throttle = newThrottle(n)
+	n.reserve = newReserve(n, cfg.Spaces)
 	n.intake = newIntake(n)
 	n.directory = newDirectory(n)
 	n.ctx, n.cancel = context.WithCancel(context.Background())

@@ -29,7 +29,7 @@ type syncer struct {
 	wake  chan struct{} // the delivered ops changed
 	in    *turns        // sessions that peers started
 	out   *turns        // sessions this node started
-	alien chan struct{} // slots of peers that are yet to show their enrolment
+	alien chan struct{} // slots of peers that are yet to show their enrolment: as many as may be connected
 
 	mu      sync.Mutex
 	anchors map[peer.ID]*anchor
@@ -42,9 +42,6 @@ type anchor struct {
 	at    time.Time
 }
 
-// maxAliens bounds the unknown peers whose introduction is read at one time.
-const maxAliens = 4
-
 func newSyncer(n *Network) *syncer {
 	return &syncer{
 		n:       n,
@@ -52,7 +49,7 @@ func newSyncer(n *Network) *syncer {
 		wake:    make(chan struct{}, 1),
 		in:      newTurns(n, newSlots(n.room.sessionsIn, keptSessionsIn)),
 		out:     newTurns(n, newSlots(n.room.sessionsOut, keptSessionsOut)),
-		alien:   make(chan struct{}, maxAliens),
+		alien:   make(chan struct{}, n.room.strangers),
 		anchors: make(map[peer.ID]*anchor),
 	}
 }
@@ -61,6 +58,9 @@ func newSyncer(n *Network) *syncer {
 // there are none, in any case. It never blocks; when too many wait it is
 // dropped, and the periodic syncs make up for it.
 func (s *syncer) want(p peer.ID, after time.Duration, missing ...dag.ID) {
+	if len(s.n.reserve.waits()) > 0 {
+		after = max(after, s.n.timing.SyncActive) // what is missing may be what waits
+	}
 	select {
 	case s.wants <- visit{p, time.Now().Add(after), missing}:
 	default:
@@ -205,11 +205,7 @@ func (s *syncer) serve(ctx context.Context, str network.Stream) {
 	defer s.leave(p, true)
 	x := newExchange(s.n, p, str)
 	if err := s.meet(x); err != nil {
-		code := codeOf(err)
-		if errors.Is(err, ErrBusy) {
-			code = codeBusy
-		}
-		_ = str.ResetWithError(code)
+		_ = str.ResetWithError(codeOf(err))
 		s.n.blame(p, err)
 		return
 	}
@@ -277,6 +273,11 @@ func (s *syncer) leave(p peer.ID, in bool) {
 func (s *syncer) over(p peer.ID, side string, err error) error {
 	if errors.Is(err, ErrBusy) {
 		// The other side's session does the work.
+		return err
+	}
+	if errors.Is(err, ErrWaits) {
+		s.n.metrics.syncs.WithLabelValues(side, "waits").Inc()
+		s.n.peers.failed(p, err)
 		return err
 	}
 	if err != nil {

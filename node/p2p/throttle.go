@@ -33,7 +33,7 @@ func (t *throttle) slows(author identity.PublicKey, roster *identity.Roster) boo
 func units(bytes int) float64 { return 1 + float64(bytes)/throttleUnit }
 
 // passes reports whether another op, of so many bytes, of an author whom it slows may
-// be taken by gossip now; spend says that it is.
+// be taken by gossip now; spend says that it is, and that it is verified.
 func (t *throttle) passes(author identity.PublicKey, bytes int, spend bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -47,10 +47,10 @@ func (t *throttle) passes(author identity.PublicKey, bytes int, spend bool) bool
 		b = &fresh
 		t.gossip[author] = b
 	}
-	if !spend {
-		return float64(b.left(now)) >= units(bytes)
+	if float64(b.left(now)) < units(bytes) || !t.n.reserve.takes(author, bytes, spend) {
+		return false
 	}
-	return b.take(units(bytes), now)
+	return !spend || b.take(units(bytes), now)
 }
 
 // wait returns for how long ops that came by sync wait before they are admitted.
