@@ -83,6 +83,10 @@ func created() (all []scenario) {
 			name:  "two " + w.resource.Resource + " of one name",
 			keys:  []string{w.key},
 			edits: [3]func(*testing.T, *cluster){make, make},
+			// Whole objects, of which one is shown. The sites that see their definition replaced write its status.
+			listed:  []string{"hidden-life: site-a, site-b"},
+			brief:   annotationOf(author),
+			settles: w.resource.Group == "apiextensions.k8s.io",
 			check: func(t *testing.T, c *cluster) {
 				o := w.get(t, c)
 				if first == nil {

@@ -63,6 +63,7 @@ func customs() []scenario {
 				spec["parts"].([]any)[0].(map[string]any)["weight"] = int64(1)
 			}),
 		},
+		merged: true,
 		check: func(t *testing.T, c *cluster) {
 			o, err := c.gadgets().Get(t.Context(), "one", get)
 			if err != nil {

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -22,6 +23,13 @@ type scenario struct {
 	prepare func(*testing.T, *cluster)
 	// edits are of each site, nil if it does nothing.
 	edits [3]func(*testing.T, *cluster)
+	// listed is what `causeway conflicts` lists of the keys at each site, in lines as scenario.line
+	// makes them, of values that brief makes shorter; merged says that it calls one of them merged.
+	listed []string
+	brief  func(value json.RawMessage) string
+	merged bool
+	// settles says that an API server may write the keys once more by itself, having seen all.
+	settles bool
 	// check looks at each site once all are equal.
 	check func(*testing.T, *cluster)
 	// then writes at one site after that: what merged can be updated.
@@ -77,6 +85,16 @@ func TestMerging(t *testing.T) {
 	mesh.Heal()
 	mesh.WaitEqual(stepTimeout)
 
+	found := make([]map[string]harness.Conflicted, len(at))
+	for i, c := range at {
+		unsettled := c.store.Unsettled()
+		found[i] = c.store.Conflicts()
+		if n := c.store.Unsettled(); n == unsettled && n != len(found[i]) {
+			t.Errorf("%s: %d keys are unsettled, %d listed", c.name, n, len(found[i]))
+		}
+		c.checkForms(t, harness.SharedProfile(t))
+		c.checkRefused(t, mapKey("formless"))
+	}
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
 			for _, key := range s.keys {
@@ -90,8 +108,9 @@ func TestMerging(t *testing.T) {
 					})
 				}
 			}
-			for _, c := range at {
+			for i, c := range at {
 				s.check(t, c)
+				s.checkConflicts(t, c, found[i])
 			}
 			if s.then != nil && !t.Failed() {
 				s.then(t, at[2])

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -107,16 +109,38 @@ func testForms(t *testing.T, c *cluster) {
 	}
 
 	rules := harness.SharedProfile(t)
+	formed := c.checkForms(t, rules)
+	for key := range formed {
+		delete(created, key)
+	}
+	met := make(map[string]int)
+	for _, kind := range formed {
+		if kind != "" {
+			met[kind]++
+		}
+	}
+	for _, r := range rules {
+		if r.Form != nil && met[r.Form.Kind] == 0 {
+			t.Errorf("no %s was stored", r.Form.Kind)
+		}
+	}
+	t.Logf("objects by kind: %v; created, and not there: %v", met, created)
+}
+
+// checkForms checks that all that a node with the profile "shared" has stored is of the form of its key. It
+// returns the keys, with the kind that their form demands, "" where there is none.
+func (c *cluster) checkForms(t *testing.T, rules []harness.Rule) map[string]string {
+	t.Helper()
 	client := c.store.Client()
 	defer client.Close()
 	resp, err := client.Get(t.Context(), "\x00", clientv3.WithFromKey())
 	if err != nil {
 		t.Fatal(err)
 	}
-	formed := make(map[string]int)
+	formed := make(map[string]string)
 	for _, kv := range resp.Kvs {
 		key := string(kv.Key)
-		delete(created, key)
+		formed[key] = ""
 		rule := harness.Holding(rules, key)
 		switch {
 		case rule == nil:
@@ -127,18 +151,23 @@ func testForms(t *testing.T, c *cluster) {
 				t.Errorf("%s has no form", key)
 			}
 		default:
-			formed[rule.Form.Kind]++
+			formed[key] = rule.Form.Kind
 			if err := checkForm(rule.Form, kv.Value); err != nil {
 				t.Errorf("%s: %v", key, err)
 			}
 		}
 	}
-	for _, r := range rules {
-		if r.Form != nil && formed[r.Form.Kind] == 0 {
-			t.Errorf("no %s was stored", r.Form.Kind)
-		}
+	return formed
+}
+
+// checkRefused checks that a node refuses a value that is not of the form of its key.
+func (c *cluster) checkRefused(t *testing.T, key string) {
+	t.Helper()
+	client := c.store.Client()
+	defer client.Close()
+	if _, err := client.Put(t.Context(), key, "no object"); status.Code(err) != codes.PermissionDenied && status.Code(err) != codes.InvalidArgument {
+		t.Errorf("%s: a put of no object at %s: %v", c.name, key, err)
 	}
-	t.Logf("objects by kind: %v; created, and not there: %v", formed, created)
 }
 
 // createStored creates the object of a row, in the version of its row.

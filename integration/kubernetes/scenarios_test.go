@@ -36,6 +36,7 @@ func scenarios() []scenario {
 					d.Labels = map[string]string{"tier": "front"}
 				}),
 			},
+			merged: true,
 			check: func(t *testing.T, c *cluster) {
 				d := c.getDeployment(t, mergeNamespace, "web")
 				main := container(d, "main")
@@ -56,6 +57,8 @@ func scenarios() []scenario {
 				editDeployment("scaled", func(d *apps.Deployment) { three := int32(3); d.Spec.Replicas = &three }),
 				editDeployment("scaled", func(d *apps.Deployment) { five := int32(5); d.Spec.Replicas = &five }),
 			},
+			merged: true,
+			listed: []string{"concurrent spec.replicas: 3, 5"}, // and not the generation, which counts both
 			check: func(t *testing.T, c *cluster) { // one of the two, the same at all sites: the bytes are
 				d := c.getDeployment(t, mergeNamespace, "scaled")
 				if n := *d.Spec.Replicas; n != 3 && n != 5 || d.Generation != 3 {
@@ -78,6 +81,7 @@ func scenarios() []scenario {
 					d.Spec.Template.Spec.Containers = append(d.Spec.Template.Spec.Containers, core.Container{Name: "new", Image: "none"})
 				}),
 			},
+			merged: true,
 			check: func(t *testing.T, c *cluster) {
 				var names []string
 				for _, container := range c.getDeployment(t, mergeNamespace, "order").Spec.Template.Spec.Containers {
@@ -97,6 +101,7 @@ func scenarios() []scenario {
 				editMap("held", func(m *core.ConfigMap) { m.Finalizers = append(m.Finalizers, "example.org/a") }),
 				editMap("held", func(m *core.ConfigMap) { m.Finalizers = append(m.Finalizers, "example.org/b") }),
 			},
+			merged: true,
 			check: func(t *testing.T, c *cluster) {
 				f := c.getMap(t, "held").Finalizers
 				if len(f) != 2 || !slices.Contains(f, "example.org/a") || !slices.Contains(f, "example.org/b") {
@@ -133,6 +138,7 @@ func scenarios() []scenario {
 				deleteMap("ending"),
 				editMap("ending", func(m *core.ConfigMap) { m.Data["b"] = "2" }),
 			},
+			merged: true,
 			check: func(t *testing.T, c *cluster) {
 				if m := c.getMap(t, "ending"); m.DeletionTimestamp == nil || m.Data["b"] != "2" {
 					t.Errorf("%s: deletion %v, data %v", c.name, m.DeletionTimestamp, m.Data)
@@ -148,6 +154,8 @@ func scenarios() []scenario {
 				func(t *testing.T, c *cluster) { deleteMap("again")(t, c); c.put(t, configMap("again", "new")) },
 				editMap("again", func(m *core.ConfigMap) { m.Data["b"] = "2" }),
 			},
+			listed: []string{`ended-life: (none), {"b":"2","value":""}`},
+			brief:  dataOf,
 			check: func(t *testing.T, c *cluster) {
 				if m := c.getMap(t, "again"); m.Data["value"] != "new" || len(m.Data) != 1 {
 					t.Errorf("%s: data %v, want those of the new one", c.name, m.Data)

@@ -65,6 +65,23 @@ func (s *Sites) Heal() { cutNetwork(s.t, false) }
 // StateHash returns what `causeway status` says of a node's replicated keys and values.
 func (s *Store) StateHash() string {
 	s.t.Helper()
+	return s.status().StateHash
+}
+
+// Unsettled returns how many keys `causeway status` says are unsettled.
+func (s *Store) Unsettled() int {
+	s.t.Helper()
+	return s.status().Unsettled
+}
+
+// nodeStatus is what `causeway status` says, as far as tests ask for it.
+type nodeStatus struct {
+	StateHash string `json:"state_hash"`
+	Unsettled int    `json:"unsettled_keys"`
+}
+
+func (s *Store) status() (v nodeStatus) {
+	s.t.Helper()
 	var msg bytes.Buffer
 	cmd := exec.Command(s.bin, "status", "--data-dir", s.Dir, "-o", "json")
 	cmd.Stderr = &msg
@@ -72,13 +89,10 @@ func (s *Store) StateHash() string {
 	if err != nil {
 		s.t.Fatalf("causeway status: %v\n%s", err, &msg)
 	}
-	var status struct {
-		StateHash string `json:"state_hash"`
-	}
-	if err := json.Unmarshal(out, &status); err != nil || status.StateHash == "" {
+	if err := json.Unmarshal(out, &v); err != nil || v.StateHash == "" {
 		s.t.Fatalf("causeway status: %v in %s", err, out)
 	}
-	return status.StateHash
+	return v
 }
 
 // WaitEqual waits until all nodes say that they have the same state. Control
