@@ -17,7 +17,8 @@ import (
 )
 
 // TestOversizedFrames: frames that announce gigabytes, lists that announce more than
-// the frame holds, messages over their bound, and compressed bombs, which nothing here opens.
+// the frame holds, messages over their bound, and compressed bombs, which are not opened beyond what
+// their own length allows.
 func TestOversizedFrames(t *testing.T) {
 	m := three(t)
 	w := m.Watch(t)
@@ -42,16 +43,24 @@ func TestOversizedFrames(t *testing.T) {
 		reason string
 		send   func(p *Peer)
 	}{
-		"a frame of 4 GiB":           {"oversize", func(p *Peer) { p.Sync(victim, huge, p.Open()...) }},
-		"a hello of 4 GiB":           {"oversize", func(p *Peer) { p.Sync(victim, huge) }},
-		"a hello of 128 KiB":         {"oversize", func(p *Peer) { p.Sync(victim, []byte{0, 2, 0, 0}) }},
-		"a hello of many items":      {"malformed", func(p *Peer) { p.Sync(victim, nil, append([]byte{0x82, 0}, many...)) }},
-		"nothing but brackets":       {"malformed", func(p *Peer) { p.Sync(victim, nil, deep) }},
-		"a summary of many items":    {"malformed", func(p *Peer) { p.Sync(victim, nil, hello(), append([]byte{0x8b, 0, 0}, many...)) }},
-		"a summary of a long filter": {"oversize", func(p *Peer) { p.Sync(victim, nil, hello(), append([]byte{0x8b, 0, 0}, long...)) }},
-		"a compressed frame":         {"malformed", func(p *Peer) { p.Sync(victim, nil, append(p.Open(), bomb.Bytes())...) }},
-		"a compressed body":          {"refused-body-size", func(p *Peer) { p.Gossip(gossipOp(encodedOp{op.Block(), bomb.Bytes()})) }},
-		"gossip of a long block":     {"malformed", func(p *Peer) { p.Gossip(append([]byte{0x83, 0}, long...)) }},
+		"a frame of 4 GiB":            {"oversize", func(p *Peer) { p.Sync(victim, huge, p.Open()...) }},
+		"a hello of 4 GiB":            {"oversize", func(p *Peer) { p.Sync(victim, huge) }},
+		"a hello of 128 KiB":          {"oversize", func(p *Peer) { p.Sync(victim, []byte{0, 2, 0, 0}) }},
+		"a hello of many items":       {"malformed", func(p *Peer) { p.Sync(victim, nil, append([]byte{0x82, 0}, many...)) }},
+		"nothing but brackets":        {"malformed", func(p *Peer) { p.Sync(victim, nil, deep) }},
+		"a summary of many items":     {"malformed", func(p *Peer) { p.Sync(victim, nil, hello(), append([]byte{0x8b, 0, 0}, many...)) }},
+		"a summary of a long filter":  {"oversize", func(p *Peer) { p.Sync(victim, nil, hello(), append([]byte{0x8b, 0, 0}, long...)) }},
+		"a compressed frame":          {"malformed", func(p *Peer) { p.Sync(victim, nil, append(p.Open(), bomb.Bytes())...) }},
+		"a compressed body":           {"refused-body-size", func(p *Peer) { p.Gossip(gossipOp(encodedOp{op.Block(), bomb.Bytes()})) }},
+		"a bomb as a frame":           {"malformed", func(p *Peer) { p.Sync(victim, squeezed(4<<20, make([]byte, 64<<20)), p.Open()...) }},
+		"a frame of 2 GiB, as a bomb": {"oversize", func(p *Peer) { p.Sync(victim, squeezed(2<<30, make([]byte, 64<<20)), p.Open()...) }},
+		"a hello as a bomb":           {"malformed", func(p *Peer) { p.Sync(victim, squeezed(60<<10, make([]byte, 64<<20))) }},
+		"a frame that is not what was compressed": {"malformed", func(p *Peer) {
+			p.Sync(victim, []byte{0x80, 0, 0, 8, 0, 0, 0, 200, 0xff, 0xff, 0xff, 0xff}, p.Open()...)
+		}},
+		"a bomb by gossip":       {"malformed", func(p *Peer) { p.Gossip(gossipShort(op.Block(), 256<<10, make([]byte, 64<<20))) }},
+		"gossip of 2^63 bytes":   {"malformed", func(p *Peer) { p.Gossip(gossipShort(op.Block(), 1<<63, op.Body())) }},
+		"gossip of a long block": {"malformed", func(p *Peer) { p.Gossip(append([]byte{0x83, 0}, long...)) }},
 		"gossip of many heads": {"malformed", func(p *Peer) {
 			key := p.Key.Public()
 			p.Gossip(append(append([]byte{0x83, 1, 0x58, 32}, key[:]...), many...))

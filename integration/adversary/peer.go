@@ -2,6 +2,7 @@ package adversary
 
 import (
 	"bytes"
+	"compress/flate"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -180,15 +181,18 @@ func (p *Peer) state(s network.Stream, c claim, frames ...[]byte) {
 	drain(s)
 }
 
-// readFrame reads one frame, of at most the largest size.
+// readFrame reads one frame, of at most the largest size, and opens it if it is compressed.
 func readFrame(s network.Stream) ([]byte, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(s, head[:]); err != nil {
 		return nil, err
 	}
-	frame := make([]byte, min(binary.BigEndian.Uint32(head[:]), 8<<20))
-	_, err := io.ReadFull(s, frame)
-	return frame, err
+	n := binary.BigEndian.Uint32(head[:])
+	frame := make([]byte, min(n&^compressed, 8<<20))
+	if _, err := io.ReadFull(s, frame); err != nil || n&compressed == 0 {
+		return frame, err
+	}
+	return io.ReadAll(flate.NewReader(bytes.NewReader(frame[min(4, len(frame)):])))
 }
 
 // Gossip sends messages to all nodes that the peer is connected to, once they listen.

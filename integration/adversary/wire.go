@@ -3,6 +3,7 @@ package adversary
 import (
 	"bytes"
 	"cmp"
+	"compress/flate"
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
@@ -119,6 +120,31 @@ func framed(frames ...[]byte) (b []byte) {
 		b = append(binary.BigEndian.AppendUint32(b, uint32(len(f))), f...)
 	}
 	return b
+}
+
+// compressed marks a frame's length: what follows is the length of what it expands to, and DEFLATE.
+const compressed = 1 << 31
+
+// squeezed is b behind the length that is claimed for it, compressed, as a frame or a part of one.
+func squeezed(claimed uint32, b []byte) []byte {
+	var out bytes.Buffer
+	w, err := flate.NewWriter(&out, flate.BestCompression)
+	if err != nil {
+		panic(err) // the level is wrong
+	}
+	_, _ = w.Write(b)
+	_ = w.Close()
+	frame := append(binary.BigEndian.AppendUint32(nil, claimed), out.Bytes()...)
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))|compressed), frame...)
+}
+
+// gossipShort is an op as gossip carries it with its body compressed, of the length claimed.
+func gossipShort(block []byte, claimed uint64, body []byte) []byte {
+	b := dagcbor.AppendArray(nil, 4)
+	b = dagcbor.AppendUint(b, 2)
+	b = dagcbor.AppendBytes(b, block)
+	b = dagcbor.AppendUint(b, claimed)
+	return dagcbor.AppendBytes(b, squeezed(0, body)[8:])
 }
 
 // gossipOp is an op as gossip carries it, gossipHeads an announcement of heads

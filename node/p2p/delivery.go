@@ -15,8 +15,9 @@ import (
 // missing in a pool charged to the peer that sent them, and blames senders of
 // invalid ones. It is safe for concurrent use.
 type delivery struct {
-	n    *Network
-	pool *dag.Pool
+	n      *Network
+	pool   *dag.Pool
+	passed *passed
 
 	mu      sync.Mutex
 	sources map[dag.ID]peer.ID // who sent an op that is in the pool
@@ -26,7 +27,7 @@ type delivery struct {
 const maxSources = 1 << 16
 
 func newDelivery(n *Network) *delivery {
-	return &delivery{n: n, pool: dag.NewPool(dag.DefaultPoolLimits()), sources: make(map[dag.ID]peer.ID)}
+	return &delivery{n: n, pool: dag.NewPool(dag.DefaultPoolLimits()), passed: newPassed(), sources: make(map[dag.ID]peer.ID)}
 }
 
 // gossiped admits ops that peers sent by gossip, parents first, and returns an
@@ -81,6 +82,7 @@ func (d *delivery) settle(ctx context.Context, way string, queue []work) {
 		switch {
 		case w.err == nil:
 			delivered++
+			d.passed.delivered(w.op.ID())
 			d.n.proofs.delivered(w.op.Header().Author)
 			if way == "gossip" { // the end of a session says what its peer holds
 				d.n.peers.holds(w.from, w.op.ID())

@@ -34,7 +34,9 @@ type exchange struct {
 }
 
 func newExchange(n *Network, p peer.ID, s network.Stream) *exchange {
-	return &exchange{n: n, peer: p, stream: s, frames: newFramer(s, reconcile.MaxFrame, n.timing.Stall)}
+	frames := newFramer(s, reconcile.MaxFrame, n.timing.Stall)
+	frames.short = true
+	return &exchange{n: n, peer: p, stream: s, frames: frames}
 }
 
 // hello sends the first frame. As long as no session with the peer completed,

@@ -14,6 +14,10 @@ import (
 // frameHead is the length of a frame's head: its payload's length, big endian.
 const frameHead = 4
 
+// shortFrame marks, in the head, a payload that is compressed: its own length in four
+// bytes and what compress/flate makes of it.
+const shortFrame = 1 << 31
+
 // readChunk is how much memory a frame takes before its first bytes have
 // arrived: a peer that only announces a large frame makes us hold no more.
 const readChunk = 64 << 10
@@ -25,6 +29,7 @@ type framer struct {
 	s     network.Stream
 	limit int           // of a frame read, in bytes
 	stall time.Duration // for every chunk read or written
+	short bool          // frames may be compressed
 	in    int64         // bytes read so far
 	out   int64         // bytes written so far
 }
@@ -34,16 +39,42 @@ func newFramer(s network.Stream, limit int, stall time.Duration) *framer {
 }
 
 // read returns the next frame's payload. Errors: io.EOF at the end of the
-// stream between frames, ErrFrameTooLong, ErrStalled, or the stream's error.
+// stream between frames, ErrFrameTooLong, ErrStalled, ErrMalformed for one that is not
+// what was compressed, or the stream's error.
 func (f *framer) read() ([]byte, error) {
 	var head [frameHead]byte
 	if err := f.fill(head[:]); err != nil {
 		return nil, err
 	}
-	n := int(binary.BigEndian.Uint32(head[:]))
-	if n > f.limit {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrFrameTooLong, n, f.limit)
+	n := binary.BigEndian.Uint32(head[:])
+	if f.short && n&shortFrame != 0 {
+		return f.readShort(n &^ shortFrame)
 	}
+	return f.payload(n)
+}
+
+// readShort reads a compressed payload of n bytes.
+func (f *framer) readShort(n uint32) ([]byte, error) {
+	p, err := f.payload(n)
+	if err != nil {
+		return nil, err
+	}
+	if len(p) < frameHead {
+		return nil, fmt.Errorf("%w: a compressed frame of %d bytes", ErrMalformed, len(p))
+	}
+	length := binary.BigEndian.Uint32(p)
+	if uint64(length) > uint64(f.limit) {
+		return nil, fmt.Errorf("%w: %d bytes compressed, at most %d", ErrFrameTooLong, length, f.limit)
+	}
+	return inflate(p[frameHead:], int(length))
+}
+
+// payload reads a payload of size bytes.
+func (f *framer) payload(size uint32) ([]byte, error) {
+	if uint64(size) > uint64(f.limit) {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrFrameTooLong, size, f.limit)
+	}
+	n := int(size)
 	p := make([]byte, 0, min(n, readChunk))
 	for len(p) < n {
 		start := len(p)
@@ -70,8 +101,7 @@ func (f *framer) fill(p []byte) error {
 
 // write sends p as one frame. Errors: ErrStalled, or the stream's error.
 func (f *framer) write(p []byte) error {
-	b := binary.BigEndian.AppendUint32(make([]byte, 0, frameHead+len(p)), uint32(len(p)))
-	b = append(b, p...)
+	b := f.frame(p)
 	for len(b) > 0 {
 		step := min(len(b), readChunk)
 		if err := f.s.SetWriteDeadline(time.Now().Add(f.stall)); err != nil {
@@ -85,6 +115,19 @@ func (f *framer) write(p []byte) error {
 		b = b[step:]
 	}
 	return nil
+}
+
+// frame returns p with its head.
+func (f *framer) frame(p []byte) []byte {
+	if f.short {
+		head := make([]byte, frameHead, 2*frameHead+len(p))
+		if b := deflate(binary.BigEndian.AppendUint32(head, uint32(len(p))), p); b != nil {
+			binary.BigEndian.PutUint32(b, uint32(len(b)-frameHead)|shortFrame)
+			return b
+		}
+	}
+	b := binary.BigEndian.AppendUint32(make([]byte, 0, frameHead+len(p)), uint32(len(p)))
+	return append(b, p...)
 }
 
 // stalled names a deadline's error ErrStalled.

@@ -76,6 +76,32 @@ func frameLength(b []byte) int {
 	return int(binary.BigEndian.Uint32(b))
 }
 
+// FuzzShortFrame reads frames that may be compressed: what is read is within the bounds,
+// and what a node writes is read as it was.
+func FuzzShortFrame(f *testing.F) {
+	for _, p := range [][]byte{nil, []byte("short"), bytes.Repeat([]byte("compressed "), 30), make([]byte, 5000)} {
+		f.Add((&framer{short: true}).frame(p), uint16(8192))
+	}
+	f.Fuzz(func(t *testing.T, sent []byte, limit uint16) {
+		frames := newFramer(bytesStream{Reader: bytes.NewReader(sent)}, int(limit), time.Second)
+		frames.short = true
+		for {
+			p, err := frames.read()
+			if err != nil {
+				return
+			}
+			if len(p) > int(limit) || len(p) > maxInflation*len(sent) {
+				t.Fatalf("%d bytes were read from %d with a limit of %d", len(p), len(sent), limit)
+			}
+			again := newFramer(bytesStream{Reader: bytes.NewReader(frames.frame(p))}, int(limit), time.Second)
+			again.short = true
+			if got, err := again.read(); err != nil || !bytes.Equal(got, p) {
+				t.Fatalf("read(frame(%x)) = %x, %v", p, got, err)
+			}
+		}
+	})
+}
+
 // FuzzPeerAddr parses addresses as people and tickets give them.
 func FuzzPeerAddr(f *testing.F) {
 	f.Add("/ip4/127.0.0.1/tcp/1/p2p/12D3KooWQQAiMRkMba8PKpWBmK9CXcpZHGeQyHm3ChPt33Qwf9V6")

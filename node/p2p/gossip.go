@@ -204,14 +204,9 @@ func (g *gossip) received(ctx context.Context, from peer.ID, m *gossipMessage) p
 		n.standings.report(from, reasonMesh, fmt.Errorf("op %v", u.ID()))
 		return pubsub.ValidationReject
 	}
-	// What is void here is not forwarded: who needs it finds that it is missing.
-	taken := pubsub.ValidationAccept
-	if errors.Is(n.backend.Graph().Roster().Standing(u.Header().Author).Err(), identity.ErrRevoked) {
-		taken = pubsub.ValidationIgnore
-	}
 	if _, known := n.backend.Graph().Get(u.ID()); known {
 		n.peers.holds(from, u.ID())
-		return taken
+		return g.forward(u)
 	}
 	// Who forged an author's op must not spend what is left to the author: the
 	// intake looks again, and counts, once the signature is verified.
@@ -224,7 +219,7 @@ func (g *gossip) received(ctx context.Context, from peer.ID, m *gossipMessage) p
 	var missing *dag.MissingError
 	switch {
 	case err == nil || errors.Is(err, dag.ErrDuplicate):
-		return taken
+		return g.forward(u)
 	case errors.As(err, &missing):
 		n.syncer.want(from, n.timing.Settle, missing.IDs...)
 		return pubsub.ValidationIgnore
@@ -232,6 +227,16 @@ func (g *gossip) received(ctx context.Context, from peer.ID, m *gossipMessage) p
 		return pubsub.ValidationReject
 	}
 	return pubsub.ValidationIgnore
+}
+
+// forward says that a message of an op that is delivered here is forwarded, if it is the first,
+// and the author is not revoked: who needs what is void here finds that it is missing.
+func (g *gossip) forward(op *dag.Unverified) pubsub.ValidationResult {
+	first := g.n.delivery.passed.pass(op.ID())
+	if !first || errors.Is(g.n.backend.Graph().Roster().Standing(op.Header().Author).Err(), identity.ErrRevoked) {
+		return pubsub.ValidationIgnore
+	}
+	return pubsub.ValidationAccept
 }
 
 // reportOp reports the peer that sent an op for which package dag gave err.

@@ -7,6 +7,13 @@ const (
 	// maxGossip bounds a gossip message's data, in bytes: four seals of
 	// 64 KiB. A larger op is announced by its ID and fetched by sync.
 	maxGossip = 256 << 10
+	// maxInflation bounds what compressed bytes may expand to, as a multiple of their own length: opening
+	// them (some 3 ns a byte) costs no more than checking an operation that is as long as they are.
+	maxInflation = 32
+	// minDeflate is the length in bytes below which nothing is compressed, and thoroughDeflate
+	// that above which speed counts more.
+	minDeflate      = 128
+	thoroughDeflate = 4 << 10
 	// maxGossipRPC bounds a pubsub RPC, in bytes: one message and the control
 	// messages of a heartbeat beside it.
 	maxGossipRPC = maxGossip + 256<<10

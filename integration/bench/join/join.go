@@ -129,7 +129,7 @@ func (j *join) run(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "processor time per operation: origin %.1f µs, fresh %.1f µs, together %.1f times that of verifying and writing\n",
 		micros(own, j.held.ops), micros(cpu, j.held.ops), micros(own+cpu, j.held.ops)/micros(j.held.cpu, j.held.tried))
 	fmt.Fprintf(out, "memory: origin %d MiB before, at most %d MiB; fresh at most %d MiB\n", before.RSS>>20, after.Peak>>20, peak>>20)
-	return j.sentTwice(ctx, out, sent)
+	return j.sent(ctx, out, sent)
 }
 
 // cutsAt returns at how many operations the fresh node is killed.
@@ -169,22 +169,21 @@ func (j *join) logged() (n float64, err error) {
 	return float64(store.Last()), nil
 }
 
-// sentTwice prints what left the origin beyond the operations. It counts a session's bytes when that ends.
-func (j *join) sentTwice(ctx context.Context, out io.Writer, before float64) error {
+// sent prints what left the origin beside the operations. It counts a session's bytes when that ends.
+func (j *join) sent(ctx context.Context, out io.Writer, before float64) error {
 	var sent float64
-	for range 100 {
+	for range 20 {
 		now, err := j.a.Metric(ctx, metricSent)
 		if err != nil {
 			return err
 		}
-		if now-before >= float64(j.held.bytes) && now-before == sent {
+		if now-before == sent && sent > 0 {
 			break
 		}
 		sent = now - before
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
 	}
-	beyond := sent - float64(j.held.bytes)
-	fmt.Fprintf(out, "sent %.1f MiB of operations and %.3f MiB more, %.2f%%: frames, and what was sent twice\n",
-		float64(j.held.bytes)/(1<<20), beyond/(1<<20), 100*beyond/float64(j.held.bytes))
+	all := float64(j.held.bytes)
+	fmt.Fprintf(out, "sent %.1f MiB for %.1f MiB of operations, %.2f: compressed, with frames and what was sent twice\n", sent/(1<<20), all/(1<<20), sent/all)
 	return nil
 }

@@ -6,8 +6,7 @@
 //
 // Both nodes are real causeway processes that talk libp2p and keep their logs
 // in leveldb. The mesh is made first, offline, and kept in -data for the next
-// run. With -cuts N the fresh node is killed N times on its way and started again;
-// then what was sent twice is what left the first node beyond the operations.
+// run. With -cuts N the fresh node is killed N times on its way and started again.
 // Nothing is asserted: a benchmark reports.
 package main
 
