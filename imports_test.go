@@ -43,7 +43,8 @@ var graph = map[string][]string{
 	"etcdgw/etcdsnap": {},
 	"etcdgw/kube":     {"dag/crdt"},
 
-	"etcdgw/kube/profile": {"identity"},
+	"etcdgw/kube/profile":  {"identity"},
+	"etcdgw/kube/kubetest": {},
 
 	"etcdgw/v3lockpb":     {},
 	"etcdgw/v3electionpb": {},

@@ -60,6 +60,7 @@ func (n *Node) peers() []admin.Peer {
 		peer := admin.Peer{
 			ID: p.Node, PeerID: p.ID, Operator: p.Operator, State: string(p.State), Address: address, Connected: p.Connected, Pinned: p.Pinned,
 			LagOps: p.LagOps, LastSync: p.LastSync, LastError: p.LastError, Misconduct: p.Misconduct, BannedUntil: p.BannedUntil,
+			BytesIn: p.BytesIn, BytesOut: p.BytesOut,
 		}
 		if p.RevokedBy != nil {
 			peer.RevokedBy, peer.RevokedAs = &p.RevokedBy.Statement, p.RevokedBy.Operator

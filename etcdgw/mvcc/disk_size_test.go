@@ -20,6 +20,7 @@ import (
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/crdt"
 	store "github.com/causeway-sync/causeway/dag/leveldb"
+	"github.com/causeway-sync/causeway/etcdgw/kube/kubetest"
 	"github.com/causeway-sync/causeway/etcdgw/mvcc"
 	"github.com/causeway-sync/causeway/identity"
 	"github.com/causeway-sync/causeway/node/commit"
@@ -32,17 +33,17 @@ var diskUpdates = flag.Int("updates", 400, "how many updates TestDiskSize makes 
 // the values that are kept beside patches, as leveldb has compressed and compacted it. It takes at most a third
 // of the object, and a quarter where four share an operation. TestPatchSize has the records.
 func TestDiskSize(t *testing.T) {
-	for _, kind := range mvcc.PodKinds {
+	for _, kind := range kubetest.Pods {
 		for _, together := range []int{1, 4} {
 			var records, disk, perOp [2]float64
 			for i, whole := range []bool{false, true} {
 				records[i], disk[i], perOp[i] = grownBy(t, kind, together, *diskUpdates, whole)
 			}
 			t.Logf("%s, %d bytes, %.2f in an operation: %.0f bytes of an update in records, %.0f on disk; whole (%.2f in an operation) %.0f, %.0f",
-				kind.Name, len(kind.Pod(1)), perOp[0], records[0], disk[0], perOp[1], records[1], disk[1])
-			most := float64(len(kind.Pod(1))) / 3
+				kind.Name, len(kind.Make(1)), perOp[0], records[0], disk[0], perOp[1], records[1], disk[1])
+			most := float64(len(kind.Make(1))) / 3
 			if together == 4 {
-				most = float64(len(kind.Pod(1))) / 4
+				most = float64(len(kind.Make(1))) / 4
 			}
 			if disk[0] > most || disk[0] > disk[1] {
 				t.Errorf("%s, %.2f in an operation: an update takes %.0f bytes on disk, %.0f whole; want at most %.0f", kind.Name, perOp[0], disk[0], disk[1], most)
@@ -64,7 +65,7 @@ func (p podValues) SchemaFor(key, value []byte) *crdt.Schema {
 
 // grownBy returns by how many bytes an update makes the log grow, in records and once it is
 // compacted, and how many of them an operation has: some Pods are updated at once.
-func grownBy(t *testing.T, kind mvcc.PodKind, together, updates int, whole bool) (records, compacted, perOp float64) {
+func grownBy(t *testing.T, kind kubetest.Pod, together, updates int, whole bool) (records, compacted, perOp float64) {
 	before := logOf(t, kind, together, 0, whole)
 	after := logOf(t, kind, together, updates/together, whole)
 	n := float64(updates / together * together)
@@ -75,7 +76,7 @@ func grownBy(t *testing.T, kind mvcc.PodKind, together, updates int, whole bool)
 type logSize struct{ ops, records, disk float64 }
 
 // logOf returns the size of a log with some Pods, each updated a number of times.
-func logOf(t *testing.T, kind mvcc.PodKind, pods, rounds int, whole bool) (size logSize) {
+func logOf(t *testing.T, kind kubetest.Pod, pods, rounds int, whole bool) (size logSize) {
 	dir := filepath.Join(t.TempDir(), "store")
 	s, err := store.Open(dir, store.Options{})
 	if err != nil {
@@ -118,10 +119,10 @@ func logOf(t *testing.T, kind mvcc.PodKind, pods, rounds int, whole bool) (size 
 }
 
 // puts are the updates number n of some Pods.
-func puts(kind mvcc.PodKind, pods, n int) iter.Seq2[proto.Message, error] {
+func puts(kind kubetest.Pod, pods, n int) iter.Seq2[proto.Message, error] {
 	return func(yield func(proto.Message, error) bool) {
 		for i := range pods {
-			if !yield(&pb.PutRequest{Key: fmt.Appendf(nil, "/registry/pods/default/web-7c5ddbdf54-%d", i), Value: kind.Pod(n)}, nil) {
+			if !yield(&pb.PutRequest{Key: fmt.Appendf(nil, "/registry/pods/default/web-7c5ddbdf54-%d", i), Value: kind.Make(n)}, nil) {
 				return
 			}
 		}

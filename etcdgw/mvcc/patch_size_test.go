@@ -8,16 +8,18 @@ import (
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/dagtest"
+	"github.com/causeway-sync/causeway/etcdgw/kube/kubetest"
 )
 
 // TestPatchSize prints what an update of a Pod's status costs, beside the same
 // updates as whole values: on each link, the operation with its signature, and on the origin's
 // disk, the change and its share of the sealed block. An update by itself takes at most a third of the
-// object, and a quarter where four share an operation; in JSON, which names its fields, a tenth more.
+// object, and a quarter where four share an operation; in JSON, which names its fields, a tenth more, as
+// here nothing is compressed: see integration/bench/update.
 func TestPatchSize(t *testing.T) {
 	const updates = 64
-	for _, kind := range PodKinds {
-		object := len(kind.Pod(1))
+	for _, kind := range kubetest.Pods {
+		object := len(kind.Make(1))
 		for _, together := range []int{1, 4, 16} {
 			var link, disk [2]float64
 			for i, whole := range []bool{false, true} {
@@ -40,7 +42,7 @@ func TestPatchSize(t *testing.T) {
 }
 
 // sizeOfUpdates returns the bytes of one update, of which some are sealed together.
-func sizeOfUpdates(t *testing.T, kind PodKind, together, updates int, whole bool) (link, disk float64) {
+func sizeOfUpdates(t *testing.T, kind kubetest.Pod, together, updates int, whole bool) (link, disk float64) {
 	mesh := dagtest.New(t, 2)
 	v := New(Config{Values: KubeValues{}})
 	if whole {
@@ -50,7 +52,7 @@ func sizeOfUpdates(t *testing.T, kind PodKind, together, updates int, whole bool
 	var sealed []dag.Transaction
 	for i := range together * (updates + 1) {
 		pod, n := i%together, i/together
-		_, ch, err := v.Evaluate(&pb.PutRequest{Key: fmt.Appendf(nil, "/registry/pods/default/web-7c5ddbdf54-%d", pod), Value: kind.Pod(n)}, nil, testNow)
+		_, ch, err := v.Evaluate(&pb.PutRequest{Key: fmt.Appendf(nil, "/registry/pods/default/web-7c5ddbdf54-%d", pod), Value: kind.Make(n)}, nil, testNow)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -112,6 +112,8 @@ type Peer struct {
 	LastError   string     `json:"last_error,omitempty"`   // of dialling or syncing
 	Misconduct  string     `json:"misconduct,omitempty"`   // the last kind of misbehaviour
 	BannedUntil *time.Time `json:"banned_until,omitempty"` // shut out until then
+	BytesIn     int64      `json:"bytes_in"`               // of sync and gossip that it sent since this node runs, as they travelled
+	BytesOut    int64      `json:"bytes_out"`              // of sync that it was sent
 }
 
 // StateHash is the hash of a node's visible replicated keys and values. Nodes

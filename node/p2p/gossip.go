@@ -29,8 +29,12 @@ type gossip struct {
 
 type ownOp struct{ block, body []byte }
 
-// Topic returns the name of a mesh's gossip topic.
-func Topic(mesh dag.ID) string { return "/causeway/ops/0/" + mesh.String() }
+// Topic returns the name of a mesh's gossip topic. It is in every message, so it holds no
+// more of the mesh's ID than keeps meshes apart.
+func Topic(mesh dag.ID) string {
+	id := mesh.String()
+	return "causeway/0/" + id[len(id)-16:]
+}
 
 func newGossip(n *Network) (*gossip, error) {
 	g := &gossip{
