@@ -44,8 +44,8 @@ func TestRemoteTransaction(t *testing.T) {
 	theirs := mesh.Op(1, mesh.Graph.Heads(), remote)
 	s.write(func() {
 		s.view.Sealed(first, len(local), own)
-		if rev, err := s.view.ApplyRemote(theirs, 0, remote, nil); rev != 3 || err != nil {
-			t.Errorf("ApplyRemote = revision %d, %v, want 3", rev, err)
+		if _, err := s.view.ApplyRemote(theirs, []dag.Transaction{remote}, nil); s.view.Head() != 3 || err != nil {
+			t.Errorf("ApplyRemote = %v, then revision %d, want 3", err, s.view.Head())
 		}
 	})
 	w.want("0@3 PUT(a=remote was local at 3) PUT(b=remote at 3)")

@@ -138,7 +138,9 @@ func branchCost(ops []*pb.RequestOp) (sum int64) {
 }
 
 // size returns the bytes that the quota bounds. Called by the writer, or with mu held.
-func (v *View) size() int64 { return v.history.bytes + leaseOverhead*int64(len(v.leases.head)) }
+func (v *View) size() int64 {
+	return v.history.bytes - v.history.remote + leaseOverhead*int64(len(v.leases.head))
+}
 
 // hasRoom reports whether cost more bytes stay within the quota. What has been
 // compacted but not freed yet does not count: it is freed first. For the writer.

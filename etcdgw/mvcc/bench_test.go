@@ -127,7 +127,7 @@ func BenchmarkApplyRemote(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
-		applied(b, v, ops[i/keys], uint32(i%keys), ts[i%keys], nil)
+		applied(b, v, ops[i/keys], ts[i%keys:i%keys+1], nil)
 		if i%100 == 0 {
 			v.Publish()
 		}
@@ -205,9 +205,7 @@ func BenchmarkTurn(b *testing.B) {
 	v.Sealed(1, dag.MaxTransactions, mesh.Write(0, dagtest.Put("x", "")))
 	d.op = mesh.Write(1, d.ts[0]...)
 	v.Record(log.next())
-	for i, t := range d.ts {
-		applied(b, v, d.op, uint32(i), t, log)
-	}
+	applied(b, v, d.op, d.ts, log)
 	log.add(testRecord{op: d, trail: bytes.Clone(v.Trail())})
 	judges := [2]judge{without{d.op}, without{}}
 	b.ResetTimer()

@@ -14,8 +14,14 @@ func (v *View) evaluateCompaction(e *execution, r *pb.CompactionRequest) (*pb.Co
 		return nil, rpctypes.ErrGRPCFutureRev
 	}
 	e.record().Compact = rev
-	v.headCompacted = rev
+	v.compactTo(rev)
 	return &pb.CompactionResponse{Header: &pb.ResponseHeader{Revision: v.head}}, nil
+}
+
+// compactTo compacts as a client asked. A view with another bound on its history may have
+// gone further by itself.
+func (v *View) compactTo(rev int64) {
+	v.compactAsked, v.headCompacted = rev, max(v.headCompacted, rev)
 }
 
 // pin keeps the history that a read needs. Called with mu held; unpin undoes it.
@@ -64,6 +70,9 @@ func (v *View) prune(n int) {
 		if x.kv.ModRevision >= limit {
 			return
 		}
+		if v.history.passed == v.history.first {
+			v.history.pass()
+		}
 		v.history.forget(x.prev)
 		x.prev = nil
 		if it := x.item; x.tombstone() && it.newest == x {
@@ -76,3 +85,33 @@ func (v *View) prune(n int) {
 		}
 	}
 }
+
+// trim compacts what other nodes have filled history with beyond its bound, oldest revisions
+// first (docs/view.md, "Amplification"). It looks at nothing but what is applied, and at each event once.
+func (v *View) trim() {
+	h := &v.history
+	if h.standing <= v.maxHistory {
+		return
+	}
+	for ; h.passed < h.next && h.at(h.passed).kv.ModRevision < v.headCompacted; h.pass() {
+	}
+	if h.standing <= v.maxHistory {
+		return
+	}
+	rev := v.headCompacted
+	for most := v.maxHistory - v.maxHistory/trimShare; h.standing > most; {
+		if rev = h.at(h.passed).kv.ModRevision + 1; rev > v.head {
+			break
+		}
+		for ; h.passed < h.next && h.at(h.passed).kv.ModRevision < rev; h.pass() {
+		}
+	}
+	if rev = min(rev, v.head); rev > v.headCompacted {
+		v.headCompacted = rev
+		v.trims++
+	}
+}
+
+// Trims returns how often the view has compacted itself because other nodes' writes filled its history.
+// Only the writer may call it.
+func (v *View) Trims() uint64 { return v.trims }

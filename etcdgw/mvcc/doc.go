@@ -5,7 +5,7 @@
 // its invariants; docs/op.md section 5 defines the value of a key.
 //
 // One goroutine, the writer, calls [View.Record], [View.Evaluate], [View.Replay],
-// [View.Turn], [View.ApplyRemote], [View.Transaction], [View.Sealed], [View.OpenWindow] and
+// [View.Turn], [View.ApplyRemote], [View.ReplayRemote], [View.Transaction], [View.Sealed], [View.OpenWindow] and
 // [View.Publish], in the order of the admission log. What it applies forms the
 // head. Any number of other goroutines read ([View.Range], [View.ReadTxn],
 // watches, leases) what has been published, and nothing later: a caller
@@ -23,7 +23,7 @@
 // changes ([History]), does not check etcd's request syntax
 // (empty keys, duplicate keys in a transaction, too many operations: the
 // gateway does), and keeps everything in memory: live values and all history
-// that is not compacted.
+// that is not compacted, of other nodes' up to a bound (docs/view.md, "Amplification").
 //
 // Slices that go in are kept and slices that come out are shared: neither may
 // be modified by the caller, and neither is modified by the view.

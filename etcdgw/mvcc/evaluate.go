@@ -146,6 +146,7 @@ func (e *execution) finish() *Change {
 		v.number, e.change.Number = e.origin.number, e.origin.number
 		v.unsealed = append(v.unsealed, e.origin)
 	}
+	v.trim()
 	return e.change
 }
 

@@ -3,43 +3,103 @@ package mvcc
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/tidwall/btree"
 
 	"github.com/causeway-sync/causeway/dag"
 )
 
-// touch is a key that a remote transaction touches: the writer of its
-// replicated value before, and what the key is after.
+// touch is a key that remote transactions touch which become one revision: what it is after them.
 type touch struct {
-	item   *item
-	before write
+	item *item
 	state
 	// slow says that state must be found by the writes of the key: it is not
-	// that of before and of the transaction's writes so far.
-	slow bool
+	// that of before and of the writes so far.
+	slow    bool
+	written bool // by name
 }
 
-// ApplyRemote applies transaction tx of op at the head and returns its
-// revision, 0 if no key has got another value or another writer, as where the
-// roster says that the transaction is void.
-// Everything in the past of op, and the transactions of op before tx, must have
-// been applied, what the roster says of them by [View.Turn], and nothing local may be unsealed.
-// Keys and values are copied; t itself must stay as it is until the next call of [View.Record].
+// ApplyRemote applies the transactions of op at the head, in their order. Each is a
+// revision, unless no key gets another value or another writer by it, as where the
+// roster says that it is void. But where the first ones have made more than is in
+// proportion to the operation, the others become one revision together (docs/view.md, "Amplification"):
+// it returns how many of the last ones did, which a replay must be told. 0, nearly always, if none.
+//
+// Everything in the past of op must have been applied, what the roster says of it by
+// [View.Turn], and nothing local may be unsealed.
+// Keys and values are copied; ts must stay as they are until the next call of [View.Record].
 //
 // The log h is asked for the earlier writes of a key that some of them were
 // concurrent with (docs/view.md, "Concurrent writes"). The error is h's, or ErrReplay
 // where the log does not fit the view, which must not be used after it.
-func (v *View) ApplyRemote(op *dag.Op, tx uint32, t dag.Transaction, h History) (int64, error) {
+func (v *View) ApplyRemote(op *dag.Op, ts []dag.Transaction, h History) (together int, err error) {
+	return v.applyRemote(op, ts, -1, h)
+}
+
+// ReplayRemote is ApplyRemote of an operation of which together was returned before, on the same state.
+func (v *View) ReplayRemote(op *dag.Op, ts []dag.Transaction, together int, h History) error {
+	if together < 0 || together > len(ts) || together == 1 {
+		return fmt.Errorf("%w: %d of %d transactions in one revision", ErrReplay, together, len(ts))
+	}
+	_, err := v.applyRemote(op, ts, len(ts)-together, h)
+	return err
+}
+
+// applyRemote is ApplyRemote where the first apart transactions are revisions of their own; as many
+// as are in proportion if apart is negative.
+func (v *View) applyRemote(op *dag.Op, ts []dag.Transaction, apart int, h History) (together int, err error) {
 	if len(v.unsealed) > 0 {
 		panic(fmt.Sprintf("mvcc: operation %s applied over %d unsealed changes", op.ID(), len(v.unsealed)))
 	}
-	r := remote{v: v, history: h, origin: &origin{op: op, tx: tx}}
-	v.stamp++
-	if v.applying.op != op {
-		v.applying = applying{op: op, links: len(v.received)}
-		v.sweep = sweep{}
+	v.applying, v.sweep = applying{op: op, links: len(v.received)}, sweep{}
+	r := remote{v: v, history: h}
+	v.remote = true
+	defer func() { v.remote = false }()
+	most, n := v.amplification.of(op), len(ts)
+	i := 0
+	for ; i < n && (i < apart || apart < 0 && (r.made <= most || i == n-1)); i++ {
+		if err := r.applyAll(ts, i, i+1); err != nil {
+			return 0, err
+		}
 	}
+	if i < n {
+		if err := r.applyAll(ts, i, n); err != nil {
+			return 0, err
+		}
+	}
+	v.trim()
+	return n - i, nil
+}
+
+// amplification is how much the transactions of an operation may make while each is a revision.
+type amplification struct{ factor, slack int64 }
+
+// of returns that, in bytes as versions count.
+func (a amplification) of(op *dag.Op) int64 { return a.factor*int64(op.Size()) + a.slack }
+
+// applyAll applies the transactions from first up to end, which become one revision.
+func (r *remote) applyAll(ts []dag.Transaction, first, end int) error {
+	v := r.v
+	v.stamp++
+	r.first, r.end = first, end
+	if end > first+1 && slices.ContainsFunc(ts[first:end], deletesRange) {
+		v.sweep.ranged = true // of what none of them shows yet only that knows
+	}
+	for i := first; i < end; i++ {
+		r.apply(ts[i], uint32(i))
+	}
+	if err := r.resolve(); err != nil {
+		return err
+	}
+	r.finish()
+	return nil
+}
+
+// apply applies a transaction to what is touched.
+func (r *remote) apply(t dag.Transaction, tx uint32) {
+	v, op := r.v, r.v.applying.op
+	r.origin = &origin{op: op, tx: tx}
 	v.applying.ts = append(v.applying.ts, t)
 	void := v.verdicts.void(op, t)
 	if ranges := deletedBy(t); ranges.tree != nil {
@@ -60,10 +120,10 @@ func (v *View) ApplyRemote(op *dag.Op, tx uint32, t dag.Transaction, h History) 
 			r.write(it, uint32(i), w, past)
 		}
 	}
-	if err := r.resolve(); err != nil {
-		return 0, err
-	}
-	return r.finish(), nil
+}
+
+func deletesRange(t dag.Transaction) bool {
+	return slices.ContainsFunc(t, func(w dag.Write) bool { return w.Kind == dag.DeleteRange })
 }
 
 // sweep remembers the ranges that the transactions of one operation have
@@ -106,7 +166,7 @@ func (r *remote) endRange(s span) {
 
 // endUnlessPassed applies a range delete to one key of its range.
 func (r *remote) endUnlessPassed(it *item) {
-	if it.local || r.v.verdicts.passes(r.origin.op, it.key()) {
+	if it.local || r.isUntouchedAbsent(it) || r.v.verdicts.passes(r.origin.op, it.key()) {
 		return
 	}
 	switch t := r.touch(it); {
@@ -133,11 +193,14 @@ func spanOfWrite(w *dag.Write) span {
 	return span{key: text(w.Key), end: text(w.End), open: len(w.End) == 0}
 }
 
-// remote applies a transaction of another node.
+// remote applies the transactions of an operation of another node.
 type remote struct {
 	v       *View
 	history History
-	origin  *origin
+	origin  *origin // the transaction being applied
+	// first and end are the transactions that become one revision.
+	first, end int
+	made       int64 // what the writes so far have made, in bytes as versions count
 }
 
 // touch returns the touch of it, begun if need be. It is valid until the next touch.
@@ -147,18 +210,24 @@ func (r *remote) touch(it *item) *touch {
 		return &v.touched[it.touch]
 	}
 	it.stamp, it.touch = v.stamp, int32(len(v.touched))
-	v.touched = append(v.touched, touch{item: it, before: it.front, state: it.state()})
+	v.touched = append(v.touched, touch{item: it, state: it.state()})
 	return &v.touched[it.touch]
+}
+
+// isUntouchedAbsent reports whether it has no replicated value, and nothing has touched it. Whether such a
+// key has an item depends on what was freed of history, so nothing else may.
+func (r *remote) isUntouchedAbsent(it *item) bool {
+	return it.stamp != r.v.stamp && it.front.origin == nil
 }
 
 // write applies write index, of the single key of it, which is nil if the key
 // has no item. past says that all writes of the key before are in its past.
 func (r *remote) write(it *item, index uint32, w *dag.Write, past bool) {
 	v := r.v
+	if (it == nil || r.isUntouchedAbsent(it)) && (!w.Kind.Puts() || w.Kind == dag.Patch && past && len(v.ranges) == 0) {
+		return // there is nothing to delete, or to patch
+	}
 	if it == nil {
-		if !w.Kind.Puts() || w.Kind == dag.Patch && past && len(v.ranges) == 0 {
-			return // there is nothing to delete, or to patch
-		}
 		v.mu.Lock()
 		it = v.intern(bytes.Clone(w.Key))
 		v.mu.Unlock()
@@ -170,6 +239,7 @@ func (r *remote) write(it *item, index uint32, w *dag.Write, past bool) {
 		v.sweep.puts.Set(entry{it.name, it})
 	}
 	t := r.touch(it)
+	t.written = true
 	absent := t.writer.origin == nil
 	switch {
 	case t.slow, absent && !w.Kind.Puts():
@@ -195,20 +265,22 @@ func (r *remote) write(it *item, index uint32, w *dag.Write, past bool) {
 
 // patch applies a patch that saw all other writes of its key, which is settled.
 func (r *remote) patch(t *touch, index uint32, w *dag.Write) {
+	v := r.v
 	birth := r.life(index, &w.Incarnation, t.writer.birth)
 	if !birth.same(t.writer.birth) {
 		return // it does not count: no other life is in its past
 	}
-	tree, ok := r.v.trees.patch(t.item, &t.state, bytes.Clone(w.Value))
+	tree, ok := v.trees.patch(t.item, &t.state, bytes.Clone(w.Value))
 	if !ok {
 		return
 	}
-	if fits := r.v.verdicts.fits(r.origin.op, w.Key); fits != nil && !fits(tree.Value()) {
+	if fits := v.verdicts.fits(r.origin.op, w.Key); fits != nil && !fits(tree.Value()) {
 		return
 	}
 	t.writer = write{r.origin, index, t.writer.birth}
 	t.take(tree)
 	t.patched()
+	t.link = len(v.received)
 }
 
 // life returns the incarnation that in, a reference of write index of r's transaction,
@@ -239,7 +311,7 @@ func (i incarnation) names(in *dag.Incarnation) bool {
 }
 
 // finish makes the touched keys show what they are now.
-func (r *remote) finish() int64 {
+func (r *remote) finish() {
 	v := r.v
 	v.vanish(v.touched)
 	rev := v.next()
@@ -249,6 +321,9 @@ func (r *remote) finish() int64 {
 		v.mu.Lock()
 		for i := range touched[:n] {
 			t := &touched[i]
+			if t.written {
+				r.made += versionOverhead + int64(len(t.item.name)+len(t.bytes()))
+			}
 			r.keepWhole(&t.state)
 			v.namespace(t.item)
 			if v.replicate(t.item, &t.state, rev) {
@@ -265,11 +340,9 @@ func (r *remote) finish() int64 {
 		v.touched = nil
 	}
 	v.touched = v.touched[:0]
-	if !changed {
-		return 0
+	if changed {
+		v.head = rev
 	}
-	v.head = rev
-	return rev
 }
 
 // vanish makes the keys absent that are to show another object than they did,
@@ -298,7 +371,7 @@ func (v *View) isReplaced(it *item, s *state) bool {
 	if !ok {
 		return false
 	}
-	is, ok := dag.Object(s.value)
+	is, ok := dag.Object(s.bytes())
 	return ok && was != is
 }
 
@@ -313,11 +386,11 @@ func (v *View) replicate(it *item, s *state, rev int64) bool {
 	}
 	same := before.writer.is(&s.writer)
 	switch {
-	case same && bytes.Equal(before.value, s.value):
+	case same && bytes.Equal(before.value, s.bytes()):
 		return false
 	case it.local:
 		if it.other = nil; s.writer.origin != nil {
-			it.other = &aside{value: s.value}
+			it.other = &aside{value: s.bytes()}
 		}
 		return false
 	case s.writer.origin == nil:
@@ -327,7 +400,7 @@ func (v *View) replicate(it *item, s *state, rev int64) bool {
 		if x := it.visible(); same && x != nil {
 			lease = x.kv.Lease // it is this node's put still, merged with another
 		}
-		v.setValue(it, rev, s.value, lease)
+		v.setValue(it, rev, s.bytes(), lease)
 	}
 	return true
 }

@@ -61,6 +61,7 @@ func newSimulation(tb testing.TB, nodes int) *simulation {
 func (s *simulation) newNode(author int) *simulated {
 	n := &simulated{author: author, known: make(map[dag.ID]bool), log: &testLog{graph: s.mesh.Graph, values: testValues{}}}
 	n.view = New(Config{Schema: n.schema, Values: testValues{}})
+	n.view.amplification = amplification{0, int64(author) * 300} // each has other revisions of the same
 	return n
 }
 
@@ -95,12 +96,11 @@ func (n *simulated) take(d delivered) {
 	n.known[d.op.ID()] = true
 	n.inOrder = append(n.inOrder, d)
 	n.view.Record(n.log.next())
-	for i, t := range d.ts {
-		if _, err := n.view.ApplyRemote(d.op, uint32(i), t, n.log); err != nil {
-			panic(err)
-		}
+	together, err := n.view.ApplyRemote(d.op, d.ts, n.log)
+	if err != nil {
+		panic(err)
 	}
-	n.log.add(testRecord{op: d, trail: n.view.Trail()})
+	n.log.add(testRecord{op: d, trail: n.view.Trail(), together: together})
 }
 
 func (n *simulated) heads() []*dag.Op {
@@ -419,7 +419,7 @@ func TestConvergence(t *testing.T) {
 // checkView checks what must hold of a view at any time.
 func checkView(t rapid.TB, v *View) {
 	live := 0
-	bytes, stored := int64(0), int64(0)
+	bytes, stored, remote, standing := int64(0), int64(0), int64(0), int64(0)
 	unsettled := 0
 	for name, it := range v.keys {
 		if e, ok := v.tree.Get(entry{name: name}); !ok || e.item != it {
@@ -456,6 +456,9 @@ func checkView(t rapid.TB, v *View) {
 			t.Fatalf("%q is dead and alive", name)
 		}
 		for x := it.newest; x != nil; x = x.prev {
+			if x.remote && (x != it.newest || x.tombstone()) {
+				remote += x.cost()
+			}
 			if stored += x.cost(); x.prev != nil && x.prev.kv.ModRevision > x.kv.ModRevision {
 				t.Fatalf("the versions of %q are out of order", name)
 			}
@@ -469,6 +472,12 @@ func checkView(t rapid.TB, v *View) {
 	}
 	if v.history.bytes != stored {
 		t.Fatalf("%d bytes are counted, %d are kept", v.history.bytes, stored)
+	}
+	for i := v.history.passed; i < v.history.next; i++ {
+		standing += v.history.at(i).leaves()
+	}
+	if v.history.remote != remote || v.history.standing != standing {
+		t.Fatalf("%d and %d bytes of others are counted, there are %d and %d", v.history.remote, v.history.standing, remote, standing)
 	}
 	rev := v.headCompacted
 	for i := v.history.first; i < v.history.next; i++ {
@@ -496,19 +505,17 @@ func TestRemoteRevisions(t *testing.T) {
 	watch(t, s, &pb.WatchCreateRequest{RangeEnd: []byte{0}, PrevKv: true})
 	expect(t, s, "watch 0 rev 1 created")
 	log := &testLog{graph: mesh.Graph}
-	apply := func(op *dag.Op, ts ...dag.Transaction) (revs []int64) {
+	apply := func(op *dag.Op, ts ...dag.Transaction) int64 {
 		v.Record(log.next())
-		defer func() { log.add(testRecord{op: delivered{op: op, ts: ts}, trail: v.Trail()}) }()
-		for i, tx := range ts {
-			revs = append(revs, applied(t, v, op, uint32(i), tx, log))
-		}
+		rev, _ := applied(t, v, op, ts, log)
+		log.add(testRecord{op: delivered{op: op, ts: ts}, trail: v.Trail()})
 		v.Publish()
-		return revs
+		return rev
 	}
-	check := func(what string, got []int64, want ...int64) {
+	check := func(what string, got, want int64) {
 		t.Helper()
-		if !slices.Equal(got, want) {
-			t.Fatalf("%s: revisions %v, want %v", what, got, want)
+		if got != want {
+			t.Fatalf("%s: revision %d, want %d", what, got, want)
 		}
 		checkView(t, v)
 	}
@@ -534,7 +541,7 @@ func TestRemoteRevisions(t *testing.T) {
 		{dagtest.DeleteRange("", "")},
 	}
 	busy[3][0].Key = []byte{0}
-	check("transactions that undo their own writes", apply(mesh.Op(0, mesh.Graph.Heads(), busy...), busy...), 4, 0, 5, 6)
+	check("transactions that undo their own writes", apply(mesh.Op(0, mesh.Graph.Heads(), busy...), busy...), 6)
 	expect(t, s, fmt.Sprintf("watch 0 rev 6 a@4=1 k@4(%s) c@4=1 a@5=2(1) c@5(1) a@6(2)", loser))
 	if n := len(v.live.Items()); n != 0 {
 		t.Errorf("%d keys are visible, want none", n)
@@ -557,7 +564,7 @@ func TestManyRanges(t *testing.T) {
 	log := &testLog{graph: mesh.Graph}
 	v.Record(log.next())
 	first := mesh.Op(1, root, fill)
-	applied(t, v, first, 0, fill, log)
+	applied(t, v, first, []dag.Transaction{fill}, log)
 	log.add(testRecord{op: delivered{op: first, ts: []dag.Transaction{fill}}, trail: v.Trail()})
 	v.Record(log.next())
 	var ts []dag.Transaction
@@ -566,9 +573,7 @@ func TestManyRanges(t *testing.T) {
 	}
 	op := mesh.Op(2, root, ts...) // concurrent with all that it deletes
 	start := time.Now()
-	for i, tx := range ts {
-		applied(t, v, op, uint32(i), tx, log)
-	}
+	applied(t, v, op, ts, log)
 	if d := time.Since(start); d > 5*time.Second {
 		t.Errorf("%d transactions took %v", len(ts), d)
 	}
@@ -576,4 +581,41 @@ func TestManyRanges(t *testing.T) {
 		t.Errorf("%d keys are visible, want %d", n, keys+1)
 	}
 	checkView(t, v)
+}
+
+// TestOrderOfEvents: the order of the events of a revision does not depend on what of
+// history was freed, so a replay gives the same.
+func TestOrderOfEvents(t *testing.T) {
+	events := func(free bool) string {
+		v := newTurned(t)
+		v.do(put("a", "1"), put("c", "1"), del("c", ""), put("x", "1"))
+		v.seal()
+		v.do(&pb.CompactionRequest{Revision: v.Head()})
+		if free {
+			v.Publish()
+			for v.Prune() {
+			}
+		}
+		s := v.NewWatchStream()
+		defer s.Close()
+		v.receive(1, v.mesh.Graph.Heads(), dag.Transaction{dagtest.Delete("c"), dagtest.DeleteRange("a", "b"), dagtest.Put("c", "2")})
+		v.Publish()
+		watch(t, s, &pb.WatchCreateRequest{RangeEnd: []byte{0}, StartRevision: v.Head()})
+		var all string
+		for {
+			resp, err := s.poll()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp == nil {
+				return all
+			}
+			for _, e := range resp.Events {
+				all += showEvent(e) + " "
+			}
+		}
+	}
+	if kept, freed := events(false), events(true); kept != freed || kept == "" {
+		t.Errorf("events %s, and %s once the deleted key was freed", kept, freed)
+	}
 }

@@ -13,6 +13,12 @@ type history struct {
 	first  uint64       // of the first event kept
 	next   uint64       // of the next event
 	bytes  int64        // of all versions kept: the events', and the older ones they replaced
+	// remote is what of bytes are versions no longer visible that were made remotely. standing leaves
+	// out of that what events before passed left.
+	remote   int64
+	standing int64
+	passed   uint64
+	made     int64 // bytes of all versions that ever were
 }
 
 // cost is what a version counts for in bytes.
@@ -32,12 +38,37 @@ func (h *history) append(x *version) {
 	h.blocks[n-1] = append(h.blocks[n-1], x)
 	h.next++
 	h.bytes += x.cost()
+	h.made += x.cost()
+	left := x.leaves()
+	h.remote += left
+	h.standing += left
+}
+
+// leaves is what an event, whose prev is not cut, leaves in history that was made remotely: the value
+// that it replaced, and itself if it is a deletion.
+func (x *version) leaves() (bytes int64) {
+	if p := x.prev.present(); p != nil && p.remote {
+		bytes = p.cost()
+	}
+	if x.remote && x.tombstone() {
+		bytes += x.cost()
+	}
+	return bytes
+}
+
+// pass takes what the event passed left from what stands, and passes it.
+func (h *history) pass() {
+	h.standing -= h.at(h.passed).leaves()
+	h.passed++
 }
 
 // forget takes a version that nothing reaches any more from the count. nil is none.
 func (h *history) forget(x *version) {
-	if x != nil {
-		h.bytes -= x.cost()
+	if x == nil {
+		return
+	}
+	if h.bytes -= x.cost(); x.remote {
+		h.remote -= x.cost()
 	}
 }
 

@@ -51,6 +51,8 @@ type version struct {
 	prev  *version // the version before, nil if none or compacted
 	sub   uint32   // which one of its revision, from 0
 	local bool     // of the local namespace
+	// remote says that another node's operation made it, or a change of the roster.
+	remote bool
 }
 
 func (x *version) tombstone() bool { return x.kv.Version == 0 }

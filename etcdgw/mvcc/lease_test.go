@@ -223,7 +223,7 @@ func TestLeaseEndsWithRemotePut(t *testing.T) {
 	}
 	v.Sealed(1, 1, mesh.Write(0, tx...))
 	w := dagtest.Put("k", "theirs")
-	if rev := applied(t, v, mesh.Write(1, w), 0, dag.Transaction{w}, nil); rev != 3 {
+	if rev, _ := applied(t, v, mesh.Write(1, w), []dag.Transaction{{w}}, nil); rev != 3 {
 		t.Fatalf("ApplyRemote() = %d, want 3", rev)
 	}
 	v.Publish()

@@ -34,6 +34,9 @@ const (
 	keptMerges     = 64
 	keptMergeBytes = 8 << 20
 
+	// eventsPerCut is how many writes that saw each other are added up before they are left out for what they made.
+	eventsPerCut = 64
+
 	// keptRecords and keptRecordBytes bound the records that are kept parsed for
 	// walks, and what they take: an operation of thousands of transactions, each of
 	// them concurrent with others, must not read the same ones for each.
@@ -41,6 +44,19 @@ const (
 	keptRecords     = 64
 	keptRecordBytes = 16 << 20
 	placeOverhead   = 256
+
+	// amplifyFactor and amplifySlack bound what the transactions of a received operation make
+	// while each is a revision of its own: so many times the bytes of its body, and that many bytes more
+	// (docs/view.md, "Amplification"). Of operations that a node seals after some
+	// milliseconds (node/commit) hardly any is beyond: one would have to patch twenty values of 64 KiB.
+	amplifyFactor = 4
+	amplifySlack  = 1 << 20
+	// maxHistory bounds what other nodes' versions take in history, in bytes, and
+	// historyShare is the part of the quota that does so if it is less.
+	// Where it is reached the eighth that is oldest goes, so that not each operation compacts.
+	maxHistory   = 512 << 20
+	historyShare = 4
+	trimShare    = 8
 
 	// versionOverhead and leaseOverhead are what a version of a key counts for in
 	// the quota besides its key and value, and a lease, in bytes: about what they

@@ -118,14 +118,18 @@ func (m *merging) state(o *outcomes) state {
 }
 
 // merge adds events up, in order; base says that the first is a cut.
-// What comes before a later cut is left out.
+// What comes before a later cut is left out, a few dozen at once: to begin anew, the value there is encoded and parsed.
 func merge(events []event, base bool) *merging {
 	m := &merging{based: base}
 	cuts := cutsOf(events)
+	last := len(cuts) - 1
+	for last >= 0 && !cuts[last] {
+		last--
+	}
 	for i := range events {
 		e := &events[i]
 		m.add(*e)
-		if !cuts[i] || len(m.events) == 1 {
+		if !cuts[i] || len(m.events) == 1 || len(m.events) < eventsPerCut && i != last {
 			continue
 		}
 		// What saw all, and is seen by all after it, is a cut if it counts.

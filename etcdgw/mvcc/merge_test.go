@@ -155,7 +155,7 @@ func TestManyBranches(t *testing.T) {
 		// Each is a fork of one author.
 		op := v.mesh.Op(1, parent, tx)
 		v.Record(v.log.next())
-		applied(t, v.View, op, 0, tx, h)
+		applied(t, v.View, op, []dag.Transaction{tx}, h)
 		v.log.add(testRecord{op: delivered{op: op, ts: []dag.Transaction{tx}}, trail: v.Trail()})
 	}
 	v.checked()
@@ -208,7 +208,7 @@ func TestManyPatches(t *testing.T) {
 		v.do(put("k", value(rounds+1, 0)))
 		v.seal()
 		v.Record(v.log.next())
-		applied(t, v.View, op, 0, tx, h)
+		applied(t, v.View, op, []dag.Transaction{tx}, h)
 		v.log.add(testRecord{op: delivered{op: op, ts: []dag.Transaction{tx}}, trail: v.Trail()})
 		return len(h.asked)
 	}

@@ -116,8 +116,8 @@ func benchmarkReceive(b *testing.B, values [][]byte, pods int, whole bool) {
 			if t[0].Incarnation = (dag.Incarnation{}); op != first {
 				t[0].Incarnation = dag.Incarnation{Kind: dag.IncarnationPast, Op: first.ID(), Tx: uint32(i)}
 			}
-			applied(b, v, op, uint32(i), t, graphOnly{mesh.Graph})
 		}
+		applied(b, v, op, ts, graphOnly{mesh.Graph})
 		v.Trail()
 		v.Publish()
 		if at%100 == 0 {
@@ -192,9 +192,7 @@ func BenchmarkLate(b *testing.B) {
 		again := v.log.replay(b)
 		again.Record(v.log.next())
 		b.StartTimer()
-		for i, t := range ts[2] {
-			applied(b, again, late, uint32(i), t, &v.log)
-		}
+		applied(b, again, late, ts[2], &v.log)
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*100), "µs/merge")
 }
@@ -233,7 +231,7 @@ func BenchmarkBranches(b *testing.B) {
 		b.StartTimer()
 		for i := range ops {
 			again.Record(log.next())
-			applied(b, again, ops[i], 0, ts[i], &log)
+			applied(b, again, ops[i], ts[i:i+1], &log)
 			log.add(testRecord{op: delivered{op: ops[i], ts: ts[i : i+1]}, trail: again.Trail()})
 		}
 	}

@@ -143,7 +143,7 @@ func (v *View) indexed(ws *Writes) (*record, error) {
 type applying struct {
 	op    *dag.Op
 	ts    []dag.Transaction
-	links int // where in the view's received trail its links begin
+	links int // where in the view's received trail those begin of what record lacks
 	// record has the first transactions by key, as many as were asked for.
 	record *record
 }
@@ -153,13 +153,10 @@ func (c *applying) read(v *View) *record {
 	if c.record == nil {
 		c.record = &record{places: make(map[string][]place)}
 	}
-	links := v.received[c.links:]
-	for i, t := range c.ts {
-		n := singles(t)
-		if i >= len(c.record.txs) {
-			c.record.add(&origin{op: c.op, tx: uint32(i)}, t, links[:n])
-		}
-		links = links[n:]
+	for i := len(c.record.txs); i < len(c.ts); i++ {
+		n := singles(c.ts[i])
+		c.record.add(&origin{op: c.op, tx: uint32(i)}, c.ts[i], v.received[c.links:c.links+n])
+		c.links += n
 	}
 	return c.record
 }

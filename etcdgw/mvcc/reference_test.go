@@ -13,14 +13,30 @@ import (
 	"github.com/causeway-sync/causeway/dag/crdt"
 )
 
-// applied applies a transaction, and fails the test if it cannot be.
-func applied(tb rapid.TB, v *View, op *dag.Op, tx uint32, t dag.Transaction, h History) int64 {
+// applied applies the transactions of an op, and fails the test if they cannot be. It returns
+// the revision after them, 0 if it is the one before, and how many became one revision.
+func applied(tb rapid.TB, v *View, op *dag.Op, ts []dag.Transaction, h History) (rev int64, together int) {
 	tb.Helper()
-	rev, err := v.ApplyRemote(op, tx, t, h)
+	before := v.Head()
+	together, err := v.ApplyRemote(op, ts, h)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return rev
+	if v.Head() == before {
+		return 0, together
+	}
+	return v.Head(), together
+}
+
+// replayed applies them again.
+func replayed(tb rapid.TB, v *View, r testRecord, h History) {
+	tb.Helper()
+	if r.op.op == nil {
+		return
+	}
+	if err := v.ReplayRemote(r.op.op, r.op.ts, r.together, h); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // graphOnly is a history of which nothing is asked but the graph.

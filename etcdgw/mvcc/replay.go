@@ -57,10 +57,10 @@ func (v *View) Replay(ch *Change) error {
 		v.leases.end(ch.Revoke)
 	}
 	if ch.Compact != 0 {
-		if ch.Compact <= v.headCompacted || ch.Compact > v.head {
-			return fmt.Errorf("%w: compaction to %d of [%d, %d]", ErrReplay, ch.Compact, v.headCompacted, v.head)
+		if ch.Compact <= v.compactAsked || ch.Compact > v.head {
+			return fmt.Errorf("%w: compaction to %d of [%d, %d]", ErrReplay, ch.Compact, v.compactAsked, v.head)
 		}
-		v.headCompacted = ch.Compact
+		v.compactTo(ch.Compact)
 	}
 	if c := ch.Alarm; c.Type != pb.AlarmType_NONE {
 		if _, stands := v.alarms[c.Alarm]; stands == c.Raised {
@@ -116,7 +116,7 @@ func (v *View) replayPatch(e *execution, w *Write) error {
 	}
 	s.take(tree)
 	s.patched()
-	if checksum(s.value) != w.sum {
+	if checksum(s.bytes()) != w.sum {
 		return fmt.Errorf("the patch of %q makes another value", w.Key)
 	}
 	e.write(w.Key, w.Lease, dag.Write{Kind: dag.Patch, Value: w.Value}, s)

@@ -16,7 +16,10 @@ import (
 )
 
 // everything renders all that clients can see of v.
-func everything(t rapid.TB, v *View) []string {
+func everything(t rapid.TB, v *View) []string { return everythingFrom(t, v, v.CompactRevision()) }
+
+// everythingFrom renders what they can see from a revision on that is not compacted.
+func everythingFrom(t rapid.TB, v *View, from int64) []string {
 	var all []string
 	add := func(m proto.Message, err error) {
 		if err != nil {
@@ -29,12 +32,12 @@ func everything(t rapid.TB, v *View) []string {
 		all = append(all, string(b))
 	}
 	ctx := context.Background()
-	for rev := max(v.CompactRevision(), 1); rev <= v.Revision(); rev = v.window.from(rev + 1) {
+	for rev := max(from, 1); rev <= v.Revision(); rev = v.window.from(rev + 1) {
 		add(v.Range(ctx, &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}, Revision: rev}))
 	}
 	s := v.NewWatchStream()
 	defer s.Close()
-	err := s.Watch(ctx, &pb.WatchCreateRequest{RangeEnd: []byte{0}, StartRevision: max(v.CompactRevision(), 1), PrevKv: true})
+	err := s.Watch(ctx, &pb.WatchCreateRequest{RangeEnd: []byte{0}, StartRevision: max(from, 1), PrevKv: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +50,7 @@ func everything(t rapid.TB, v *View) []string {
 			break
 		}
 		for _, e := range resp.Events {
-			if e.Kv.ModRevision > v.CompactRevision() { // prev_kv of that one may be pruned or not
+			if e.Kv.ModRevision > from { // prev_kv of that one may be pruned or not
 				all = append(all, showEvent(e))
 			}
 		}
@@ -68,6 +71,9 @@ func TestReplay(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := newSimulation(t, 2)
 		n, other := s.nodes[0], s.nodes[1]
+		n.view.amplification = amplification{0, rapid.Int64Range(0, 2000).Draw(rt, "slack")}
+		n.log.maxHistory = rapid.SampledFrom([]int64{1, 1000, 3000, 1 << 20}).Draw(rt, "history")
+		n.view.maxHistory = n.log.maxHistory
 		m := newModel() // draws requests
 		epoch := int64(0)
 		for range rapid.IntRange(1, 50).Draw(rt, "steps") {
@@ -130,6 +136,16 @@ func TestReplay(t *testing.T) {
 		}
 		checkView(rt, n.view)
 		checkView(rt, again)
+		if n.view.history.standing > n.log.maxHistory && n.view.headCompacted < n.view.head {
+			rt.Fatalf("%d bytes of others are in history, at most %d may be", n.view.history.standing, n.log.maxHistory)
+		}
+		// A view with another bound only compacts to another revision.
+		n.log.maxHistory = rapid.SampledFrom([]int64{1, 2000, 1 << 20}).Draw(rt, "another history")
+		wider := n.log.replay(rt)
+		from := max(wider.CompactRevision(), n.view.CompactRevision())
+		if diff := cmp.Diff(everythingFrom(rt, n.view, from), everythingFrom(rt, wider, from)); diff != "" {
+			rt.Fatalf("replay with another bound differs from revision %d on (-first +again):\n%s", from, diff)
+		}
 		// What is open in the one can be sealed by the other.
 		for _, l := range n.log.records {
 			if l.changes == nil {

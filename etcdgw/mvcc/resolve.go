@@ -4,7 +4,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/crdt"
 )
 
@@ -31,13 +30,13 @@ func (r *remote) resolve() error {
 	for i := range v.touched {
 		t := &v.touched[i]
 		if w := log.walks[t.item.name]; w != nil {
-			r.made(t, merge(log.finish(t.item.name, w), w.based))
+			r.takeMerged(t, merge(log.finish(t.item.name, w), w.based))
 		}
 	}
 	return nil
 }
 
-// added adds the writes of the transaction to those that are kept of a key. It reports false if
+// added adds the writes of the transactions to those that are kept of a key. It reports false if
 // none are kept, or they do not reach back far enough; then they are kept no more.
 func (r *remote) added(log *reader, t *touch) bool {
 	v := r.v
@@ -45,19 +44,23 @@ func (r *remote) added(log *reader, t *touch) bool {
 	if m == nil {
 		return false
 	}
-	rec := v.applying.read(v)
-	places := rec.places[t.item.name]
-	tx := len(rec.txs) - 1
-	from := len(places)
-	for from > 0 && places[from-1].tx == tx {
-		from--
+	if r.end > r.first+1 && v.sweep.ranged {
+		return false // only the log knows which of them deleted the key
 	}
-	events := []event{{write: write{origin: r.origin}, at: v.record, kind: crdt.DeleteObserved}} // it was slow for a range delete
-	if places = places[from:]; len(places) > 0 {
-		w := &walk{turned: t.item.trail.turned, least: math.MaxInt}
-		log.transaction(w, t.item.name, v.record, &rec.txs[tx], places)
-		events = w.events
-		slices.Reverse(events)
+	rec := v.applying.read(v)
+	w := &walk{turned: t.item.trail.turned, least: math.MaxInt}
+	for places := rec.places[t.item.name]; len(places) > 0 && places[len(places)-1].tx >= r.first; {
+		tx, from := places[len(places)-1].tx, len(places)-1
+		for from > 0 && places[from-1].tx == tx {
+			from--
+		}
+		log.transaction(w, t.item.name, v.record, &rec.txs[tx], places[from:])
+		places = places[:from]
+	}
+	events := w.events
+	slices.Reverse(events)
+	if !t.written { // it was slow for a range delete
+		events = []event{{write: write{origin: r.origin}, at: v.record, kind: crdt.DeleteObserved}}
 	}
 	for i := range events {
 		if !m.takes(&events[i]) {
@@ -67,12 +70,12 @@ func (r *remote) added(log *reader, t *touch) bool {
 	for i := range events {
 		m.add(events[i])
 	}
-	r.made(t, m)
+	r.takeMerged(t, m)
 	return true
 }
 
-// made takes in what the writes of a key make.
-func (r *remote) made(t *touch, m *merging) {
+// takeMerged takes in what the writes of a key make.
+func (r *remote) takeMerged(t *touch, m *merging) {
 	s := m.state(&r.v.outcomes)
 	if s.writer.origin != nil {
 		s.patches = t.patches
@@ -87,19 +90,10 @@ func (r *remote) made(t *touch, m *merging) {
 // hold it again.
 func (r *remote) keepWhole(s *state) {
 	v := r.v
-	if s.writer.origin != r.origin || s.unsettled || !s.due() || v.wholes+len(s.value) > maxWholes {
+	if s.link == 0 || !s.due() || v.wholes+len(s.bytes()) > maxWholes {
 		return
 	}
-	ts := v.applying.ts
-	t := ts[len(ts)-1]
-	if t[s.writer.index].Kind != dag.Patch {
-		return
-	}
-	l := &v.received[len(v.received)-singles(t[s.writer.index:])]
-	if !l.past {
-		return
-	}
-	l.whole = &whole{s.schema.ID(), s.value}
-	v.wholes += len(s.value)
+	v.received[s.link-1].whole = &whole{s.schema.ID(), s.bytes()}
+	v.wholes += len(s.bytes())
 	s.patches = 0
 }

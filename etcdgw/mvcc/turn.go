@@ -55,6 +55,8 @@ func (v *View) turn(after judge, spans []span, changed []*dag.Op, h History) err
 	}
 	v.verdicts, v.sweep, v.applying = verdicts{judge: after}, sweep{}, applying{}
 	v.turns++
+	v.remote = true
+	defer func() { v.remote = false }()
 	for _, op := range changed {
 		if err := t.compare(op); err != nil {
 			return err
@@ -73,6 +75,7 @@ func (v *View) turn(after judge, spans []span, changed []*dag.Op, h History) err
 		t.switched(s)
 	}
 	t.settle()
+	v.trim()
 	return nil
 }
 

@@ -67,10 +67,8 @@ func (v *turned) receive(author int, parents []*dag.Op, ts ...dag.Transaction) *
 	v.t.Helper()
 	op := v.mesh.Op(author, parents, ts...)
 	v.Record(v.log.next())
-	for i, t := range ts {
-		applied(v.t, v.View, op, uint32(i), t, &v.log)
-	}
-	v.log.add(testRecord{op: delivered{op: op, ts: ts}, trail: append([]byte(nil), v.Trail()...)})
+	_, together := applied(v.t, v.View, op, ts, &v.log)
+	v.log.add(testRecord{op: delivered{op: op, ts: ts}, trail: append([]byte(nil), v.Trail()...), together: together})
 	return op
 }
 
@@ -323,7 +321,7 @@ func testTrailMemory(t *testing.T, rounds int, value func(int) string) {
 		theirs := mesh.Op(1, parents, tx)
 		parents = []*dag.Op{theirs}
 		v.Record(log.next())
-		applied(t, v, theirs, 0, tx, log)
+		applied(t, v, theirs, []dag.Transaction{tx}, log)
 		log.ops[log.next()] = testRecord{op: delivered{op: theirs, ts: []dag.Transaction{tx}}, trail: v.Trail()}
 		log.ends = append(log.ends, len(log.b))
 	}

@@ -74,12 +74,14 @@ type testRecord struct {
 	changes [][]byte  // of a batch of requests
 	op      delivered // of an op of another node, or an own one
 	trail   []byte    // of an op of another node
-	first   uint64    // of an own op, with count changes
-	count   int
-	turn    *schedule // in place of a record that carries statements
-	spans   []span
-	changed []*dag.Op
-	window  int64 // opened
+	// together is how many of the last transactions of such an op became one revision.
+	together int
+	first    uint64 // of an own op, with count changes
+	count    int
+	turn     *schedule // in place of a record that carries statements
+	spans    []span
+	changed  []*dag.Op
+	window   int64 // opened
 }
 
 // testLog is a log, and the history of a view.
@@ -87,6 +89,8 @@ type testLog struct {
 	records []testRecord
 	graph   *dag.Graph
 	values  Values
+	// maxHistory is that of the views that it is replayed into.
+	maxHistory int64
 }
 
 // Operation implements History.
@@ -130,7 +134,7 @@ func (l *testLog) Writes(at dag.Index) (Writes, error) {
 
 // replay builds a view from the log.
 func (l *testLog) replay(t rapid.TB) *View {
-	v := New(Config{Schema: l.graph.Schema, Values: l.values})
+	v := New(Config{Schema: l.graph.Schema, Values: l.values, MaxHistory: l.maxHistory})
 	var open []*Change
 	for i, r := range l.records {
 		v.Record(dag.Index(i + 1))
@@ -167,9 +171,7 @@ func (l *testLog) replay(t rapid.TB) *View {
 		case r.window != 0:
 			enterWindow(v, r.window)
 		default:
-			for tx, ts := range r.op.ts {
-				applied(t, v, r.op.op, uint32(tx), ts, l)
-			}
+			replayed(t, v, r, l)
 			if got := v.Trail(); !bytes.Equal(got, r.trail) {
 				t.Fatalf("record %d: trail %x when replayed, was %x", i+1, got, r.trail)
 			}

@@ -15,9 +15,12 @@ type Config struct {
 	// which the zero value means too. A view that starts in a later window has
 	// that window's first revision.
 	Base int64
-	// Quota bounds what clients may store, in bytes as Stats.Stored counts them.
-	// 0 is no bound. Other nodes' operations are never refused.
+	// Quota bounds what clients may store, in bytes as Stats.Stored counts them, less
+	// Stats.Remote. 0 is no bound. Other nodes' operations are never refused.
 	Quota int64
+	// MaxHistory bounds Stats.Remote, in bytes: beyond it the view compacts itself. 0 is a
+	// quarter of Quota, at most 512 MiB, and that if there is no quota.
+	MaxHistory int64
 	// Schema returns the bytes of a merge schema that an operation carries, as
 	// [dag.Graph.Schema] does. nil: there are none.
 	Schema func(id dag.SchemaID) ([]byte, bool)
@@ -94,22 +97,37 @@ type View struct {
 	schemas       schemas
 	dead          *btree.BTreeG[deadKey]
 	ranges        []rangeDeletes // in the order of the log
+	amplification amplification
+	maxHistory    int64
+	remote        bool   // what is applied is not of this node
+	trims         uint64 // how often trim has compacted
+	madePublished int64  // history.made at the last Publish
+	compactAsked  int64  // the revision of the last compaction by a client
 }
 
 // New returns an empty view at revision cfg.Base.
 func New(cfg Config) *View {
 	base := max(cfg.Base, 1)
+	if cfg.MaxHistory == 0 {
+		if cfg.MaxHistory = maxHistory; cfg.Quota > 0 {
+			cfg.MaxHistory = min(maxHistory, cfg.Quota/historyShare)
+		}
+	}
 	v := &View{
-		keys:      make(map[string]*item),
-		tree:      newTree(),
-		live:      newTree(),
-		pins:      make(map[int64]int),
-		quota:     cfg.Quota,
-		alarms:    make(map[Alarm]struct{}),
-		dead:      newDeadKeys(),
-		room:      NoBound,
-		turns:     1,
-		values:    cfg.Values,
+		keys:   make(map[string]*item),
+		tree:   newTree(),
+		live:   newTree(),
+		pins:   make(map[int64]int),
+		quota:  cfg.Quota,
+		alarms: make(map[Alarm]struct{}),
+		dead:   newDeadKeys(),
+		room:   NoBound,
+		turns:  1,
+		values: cfg.Values,
+
+		amplification: amplification{amplifyFactor, amplifySlack},
+		maxHistory:    cfg.MaxHistory,
+
 		schemas:   schemas{carried: cfg.Schema},
 		head:      base,
 		published: base,
@@ -143,7 +161,8 @@ type Stats struct {
 	Keys      int   // visible keys
 	Unsettled int   // keys that View.Unsettled lists, some of which may show a local value
 	Bytes     int64 // of the visible keys and their values
-	Stored    int64 // what the quota bounds: every version kept, live or not, with its overhead, and leases
+	Stored    int64 // every version kept, live or not, with its overhead, and leases
+	Remote    int64 // what of Stored is history that other nodes have made, and does not count in the quota
 	History   int   // events kept for watches and reads in the past
 	Leases    int
 	Watchers  int
@@ -154,7 +173,7 @@ type Stats struct {
 // Stats returns figures for status and metrics.
 func (v *View) Stats() Stats {
 	v.mu.RLock()
-	s := Stats{Keys: v.live.Len(), Unsettled: v.unsettledKeys, Bytes: v.bytes, Stored: v.history.bytes, History: int(v.history.next - v.history.first)}
+	s := Stats{Keys: v.live.Len(), Unsettled: v.unsettledKeys, Bytes: v.bytes, Stored: v.history.bytes, Remote: v.history.remote, History: int(v.history.next - v.history.first)}
 	v.mu.RUnlock()
 	s.Leases = v.leases.count()
 	s.Stored += leaseOverhead * int64(s.Leases)
@@ -181,9 +200,13 @@ func (v *View) Publish() {
 	v.revision.Store(v.head)
 	v.compact.Store(v.headCompacted)
 	v.hub.dispatch(from, to, v.renumbered)
-	v.dispatched, v.renumbered = to, false
+	v.dispatched, v.renumbered, v.madePublished = to, false, v.history.made
 	v.prune(max(pruneEvents, 4*int(to-from)))
 }
+
+// Unpublished returns how many bytes of versions were made since the last Publish, as Stats.Stored
+// counts them: they are not freed before the next. Only the writer may call it.
+func (v *View) Unpublished() int64 { return v.history.made - v.madePublished }
 
 // intern returns the item of key, made if need be. Called with mu held.
 func (v *View) intern(key []byte) *item {
@@ -199,7 +222,7 @@ func (v *View) intern(key []byte) *item {
 
 // setValue makes value the visible one of it at revision rev. Called with mu held.
 func (v *View) setValue(it *item, rev int64, value []byte, lease int64) {
-	x := &version{item: it, prev: it.newest, local: it.local}
+	x := &version{item: it, prev: it.newest, local: it.local, remote: v.remote}
 	x.kv.Key, x.kv.Value = it.key(), value
 	x.kv.ModRevision, x.kv.Lease = rev, lease
 	if old := it.visible(); old != nil {
@@ -231,7 +254,7 @@ func (v *View) remove(it *item, rev int64) {
 // setAbsent adds a tombstone to it, which is visible, at revision rev. Called with mu held.
 func (v *View) setAbsent(it *item, rev int64) {
 	old := it.visible()
-	x := &version{item: it, prev: it.newest, local: it.local}
+	x := &version{item: it, prev: it.newest, local: it.local, remote: v.remote}
 	x.kv.Key, x.kv.ModRevision = it.key(), rev
 	v.bytes -= int64(len(it.name) + len(old.kv.Value))
 	v.live.Delete(entry{it.name, it})

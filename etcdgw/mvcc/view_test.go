@@ -182,7 +182,7 @@ func TestIncarnations(t *testing.T) {
 	theirs := dag.Transaction{dagtest.Put("t", ""), dagtest.Put("b", "")}
 	theirs[1].Incarnation = dag.Incarnation{Kind: dag.IncarnationPast, Op: first.ID(), Tx: 1, Write: 1}
 	op := mesh.Write(1, theirs...)
-	applied(t, v, op, 0, theirs, graphOnly{mesh.Graph})
+	applied(t, v, op, []dag.Transaction{theirs}, graphOnly{mesh.Graph})
 	do(put("t", ""))
 	do(put("b", ""))
 	do(del("a", ""))

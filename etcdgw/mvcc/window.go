@@ -89,13 +89,14 @@ func (v *View) OpenWindow(base int64) {
 		items = items[n:]
 	}
 	v.head, v.headCompacted, v.headWindow = rev, rev, window{base: base}
+	v.compactAsked = rev
 	v.renumbered = true
 }
 
 // renumber gives the visible value of it revision rev. Called with mu held.
 func (v *View) renumber(it *item, rev int64) {
 	old := it.visible()
-	x := &version{item: it, prev: it.newest, local: it.local}
+	x := &version{item: it, prev: it.newest, local: it.local, remote: old.remote}
 	x.kv.Key, x.kv.Value, x.kv.Lease = it.key(), old.kv.Value, old.kv.Lease
 	x.kv.CreateRevision, x.kv.ModRevision, x.kv.Version = rev, rev, 1
 	it.newest = x

@@ -44,6 +44,7 @@ func TestWorlds(t *testing.T) {
 func checkWorld(t *testing.T, w *dagtest.World, rng *rand.Rand, name string) (local, void int) {
 	g := dag.NewGraph()
 	v := New(Config{Schema: g.Schema})
+	v.amplification = amplification{0, rng.Int64N(2000)}
 	s := &simulation{mesh: w.Mesh, ops: make(map[dag.ID]delivered)}
 	log := worldLog{testLog: testLog{graph: g}}
 	roster := identity.EmptyRoster()
@@ -63,10 +64,8 @@ func checkWorld(t *testing.T, w *dagtest.World, rng *rand.Rand, name string) (lo
 			}
 		}
 		v.Record(log.next())
-		for i, tx := range d.ts {
-			applied(t, v, op, uint32(i), tx, &log)
-		}
-		log.add(testRecord{op: d, trail: bytes.Clone(v.Trail())})
+		_, together := applied(t, v, op, d.ts, &log)
+		log.add(testRecord{op: d, trail: bytes.Clone(v.Trail()), together: together})
 		if rng.IntN(3) == 0 { // a client, who may write local keys only
 			v.Record(log.next())
 			key := dagtest.Keys[rng.IntN(len(dagtest.Keys))]
@@ -150,9 +149,7 @@ func (l *worldLog) replay(t *testing.T) *View {
 				t.Fatal(err)
 			}
 		}
-		for tx, ts := range r.op.ts {
-			applied(t, v, r.op.op, uint32(tx), ts, l)
-		}
+		replayed(t, v, r, l)
 		if !bytes.Equal(v.Trail(), r.trail) {
 			t.Fatalf("record %d: trail %x when replayed, was %x", at, v.Trail(), r.trail)
 		}

@@ -65,7 +65,7 @@ func (p *Pipeline) Admit(ctx context.Context, ops []*dag.Signed) []error {
 }
 
 // admit seals what is unsealed and takes in a batch and whatever batches wait
-// behind it, all with one append.
+// behind it, all with one append, or with several if they make that much in memory.
 func (p *Pipeline) admit(first *admission) {
 	batch := []*admission{first}
 	for size := first.size(); size < admitBytes; {
@@ -86,6 +86,9 @@ func (p *Pipeline) admit(first *admission) {
 			a.errs[i] = err
 			if err == nil {
 				added = append(added, op)
+			}
+			if p.view.Unpublished() > publishBytes && !p.flush() {
+				break
 			}
 		}
 	}
@@ -108,7 +111,7 @@ func (p *Pipeline) admit(first *admission) {
 }
 
 // admitOne validates an op, applies it to the head of the view and stages its
-// record, which the caller flushes before anything of it is published.
+// record, which is flushed before anything of it is published.
 func (p *Pipeline) admitOne(s *dag.Signed) (*dag.Op, error) {
 	op, err := p.add(s)
 	if err != nil {
@@ -120,13 +123,12 @@ func (p *Pipeline) admitOne(s *dag.Signed) (*dag.Op, error) {
 		return nil, ErrStopped
 	}
 	p.view.Record(p.nextIndex())
-	for i, t := range s.Transactions() {
-		if _, err := p.view.ApplyRemote(op, uint32(i), t, history{p}); err != nil {
-			p.fail(err)
-			return nil, ErrStopped
-		}
+	together, err := p.view.ApplyRemote(op, s.Transactions(), history{p})
+	if err != nil {
+		p.fail(err)
+		return nil, ErrStopped
 	}
-	rec := opRecord{revision: p.view.Head(), block: s.Block(), body: s.Body(), trail: p.view.Trail()}
+	rec := opRecord{revision: p.view.Head(), together: uint64(together), block: s.Block(), body: s.Body(), trail: p.view.Trail()}
 	p.stage(dag.Record{Kind: recordOp, Payload: rec.append(nil), Ops: []dag.ID{op.ID()}})
 	return op, nil
 }

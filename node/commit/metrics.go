@@ -11,6 +11,7 @@ type Metrics struct {
 	batch         prometheus.Histogram
 	appendSeconds prometheus.Histogram
 	fsyncSeconds  prometheus.Histogram // the same in etcd's buckets and by its name
+	trims         prometheus.Counter
 	quota         prometheus.Gauge
 }
 
@@ -24,10 +25,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		batch:         prometheus.NewHistogram(prometheus.HistogramOpts{Name: "causeway_commit_batch_requests", Help: "Client requests per append.", Buckets: prometheus.ExponentialBuckets(1, 4, 7)}),
 		appendSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "causeway_commit_append_seconds", Help: "Duration of a durable append to the admission log.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14)}),
 		quota:         prometheus.NewGauge(prometheus.GaugeOpts{Name: "causeway_quota_used_ratio", Help: "Share of the node's quota in the roster that is used; 0 without one."}),
+		trims:         prometheus.NewCounter(prometheus.CounterOpts{Name: "causeway_history_trims_total", Help: "Compactions that no client asked for: what other nodes wrote had filled the history in memory."}),
 		fsyncSeconds:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "etcd_disk_wal_fsync_duration_seconds", Help: "Duration of a durable append to the log, writing included.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}),
 	}
 	if r != nil {
-		r.MustRegister(m.fsyncSeconds, m.sealed, m.admitted, m.refused, m.forks, m.batch, m.appendSeconds, m.quota)
+		r.MustRegister(m.fsyncSeconds, m.sealed, m.admitted, m.refused, m.forks, m.batch, m.appendSeconds, m.quota, m.trims)
 	}
 	return m
 }

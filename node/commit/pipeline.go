@@ -31,6 +31,9 @@ const (
 	queueRequests = 8192
 	// admitBytes bounds the received ops of one append, the last batch's excess aside.
 	admitBytes = 4 << 20
+	// publishBytes is how much received ops may make in memory, in bytes, before it is appended and
+	// published: history is freed below what is published only.
+	publishBytes = 32 << 20
 	// queueAdmissions bounds the batches of received ops that wait; more block in Admit.
 	queueAdmissions = 64
 	// housekeeping is how often leases are checked, heads folded and compacted
@@ -144,6 +147,9 @@ type Pipeline struct {
 	sinceCheck int
 	spaceErr   error
 	quotaNear  bool // it was warned of
+	// trims is how often the view had compacted itself when that was looked at last, warned when it was logged last.
+	trims  uint64
+	warned time.Time
 }
 
 // unsealedChange is an answered (or about to be answered) change that no own op holds yet.
@@ -296,6 +302,7 @@ func (p *Pipeline) run() {
 		case <-tick.C:
 			p.checkSpace()
 			p.checkQuota()
+			p.checkHistory(time.Now())
 			p.expireLeases()
 			p.foldWhenIdle()
 			p.rotateWhenDue()

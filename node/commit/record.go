@@ -128,7 +128,8 @@ func decodeSeal(payload []byte) (sealRecord, error) {
 
 // opRecord is the payload of a recordOp.
 type opRecord struct {
-	revision int64 // the view's after the op
+	revision int64  // the view's after the op
+	together uint64 // see mvcc.View.ApplyRemote
 	block    []byte
 	body     []byte
 	trail    []byte // docs/view.md, "The trail"
@@ -136,6 +137,7 @@ type opRecord struct {
 
 func (o opRecord) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(o.revision))
+	b = binary.AppendUvarint(b, o.together)
 	b = appendItem(b, o.block)
 	b = appendItem(b, o.body)
 	return appendItem(b, o.trail)
@@ -143,7 +145,7 @@ func (o opRecord) append(b []byte) []byte {
 
 func decodeOp(payload []byte) (opRecord, error) {
 	r := reader{rest: payload}
-	o := opRecord{revision: int64(r.uint()), block: r.item(), body: r.item(), trail: r.item()}
+	o := opRecord{revision: int64(r.uint()), together: r.uint(), block: r.item(), body: r.item(), trail: r.item()}
 	if r.err != nil || len(r.rest) > 0 {
 		return opRecord{}, errMalformedRecord
 	}

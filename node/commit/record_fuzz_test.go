@@ -12,7 +12,7 @@ import (
 // directory does: no panic, and what was read is written again as the same.
 func FuzzRecord(f *testing.F) {
 	f.Add(uint8(recordSeal), sealRecord{revision: 1, first: 2, count: 3, at: 4, block: []byte("block"), statements: [][]byte{[]byte("s")}}.append(nil))
-	f.Add(uint8(recordOp), opRecord{revision: 1, block: []byte("block"), body: []byte("body"), trail: []byte("trail")}.append(nil))
+	f.Add(uint8(recordOp), opRecord{revision: 1, together: 2, block: []byte("block"), body: []byte("body"), trail: []byte("trail")}.append(nil))
 	f.Add(uint8(recordWindow), windowRecord{epoch: 7, part: 1}.append(nil))
 	f.Add(uint8(recordRotation), append([]byte{1}, make([]byte, 32)...))
 	f.Add(uint8(recordLocal), appendItem(nil, []byte("change")))

@@ -26,6 +26,9 @@ func (p *Pipeline) replay() error {
 		if err := r.replayRecord(at, rec); err != nil {
 			return fmt.Errorf("%s: %w", recordKey(at), err)
 		}
+		if p.view.Unpublished() > publishBytes {
+			p.view.Publish() // what is compacted is freed
+		}
 		return nil
 	})
 	close(r.bodies)
@@ -185,10 +188,12 @@ func (p *replayer) replayOp(at dag.Index, payload []byte) error {
 		return err
 	}
 	p.view.Record(at)
-	for i, t := range signed.Transactions() {
-		if _, err := p.view.ApplyRemote(op, uint32(i), t, history{p.Pipeline}); err != nil {
-			return err
-		}
+	ts := signed.Transactions()
+	if o.together > uint64(len(ts)) {
+		return fmt.Errorf("%w: op %s has %d transactions", ErrReplay, op.ID(), len(ts))
+	}
+	if err := p.view.ReplayRemote(op, ts, int(o.together), history{p.Pipeline}); err != nil {
+		return err
 	}
 	if !bytes.Equal(p.view.Trail(), o.trail) {
 		return fmt.Errorf("%w: another trail of op %s", ErrReplay, op.ID())

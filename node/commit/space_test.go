@@ -64,16 +64,24 @@ func TestQuotaAlarm(t *testing.T) {
 		t.Error("another node's put was not taken in while the alarm stands")
 	}
 
-	for _, key := range []string{"k", "theirs", "gone"} {
+	for _, key := range []string{"k", "gone"} {
 		if _, err := p.Submit(ctx, &pb.DeleteRangeRequest{Key: []byte(key)}); err != nil {
 			t.Errorf("a delete while the alarm stands = %v, want nil", err)
 		}
 	}
-	if _, err := p.Submit(ctx, &pb.CompactionRequest{Revision: p.View().Revision() - 1}); err != nil {
+	if _, err := p.Submit(ctx, &pb.CompactionRequest{Revision: p.View().Revision()}); err != nil {
 		t.Errorf("a compaction while the alarm stands = %v, want nil", err)
+	}
+	if _, err := p.Submit(ctx, &pb.DeleteRangeRequest{Key: []byte("theirs")}); err != nil {
+		t.Errorf("a delete while the alarm stands = %v, want nil", err)
 	}
 	if _, err := p.Submit(ctx, &pb.AlarmRequest{Action: pb.AlarmRequest_DEACTIVATE, MemberID: 7, Alarm: pb.AlarmType_NOSPACE}); err != nil {
 		t.Fatal(err)
+	}
+	if err := put(1); err != nil {
+		t.Errorf("a put where another node's history is larger than the quota = %v, want nil", err)
+	}
+	for put(100) == nil { // own history fills it
 	}
 	if err := put(1); err != rpctypes.ErrGRPCNoSpace {
 		t.Errorf("a put where history fills the quota = %v, want %v", err, rpctypes.ErrGRPCNoSpace)
