@@ -33,6 +33,13 @@ func TestEclipsed(t *testing.T) {
 	if got := victim.Get(t, "/outside"); got != "" {
 		t.Errorf("the eclipsed node shows %q: it was not eclipsed", got)
 	}
+	// It cannot know what it is not told, but shows who its company is.
+	if got := victim.Metric(t, "causeway_p2p_configured_peers_connected"); got != 0 {
+		t.Errorf("%v configured peers are connected", got)
+	}
+	if got := victim.Metric(t, "causeway_p2p_connected_operators"); got == 0 {
+		t.Error("no operator of the liars is shown")
+	}
 	m.Link(t, victim, good) // the good one begins, and finds its way past the liars
 	victim.Becomes(t, "/outside", "unknown to the victim")
 	good.Becomes(t, "/inside", "served")
@@ -54,5 +61,17 @@ func TestEclipseWithPinnedPeer(t *testing.T) {
 	if p, _ := victim.Peer(t, good.Key); !p.Connected || !p.Pinned {
 		t.Errorf("the pinned peer is connected: %v, pinned: %v", p.Connected, p.Pinned)
 	}
+	all, connected := victim.Metric(t, "causeway_p2p_configured_peers"), victim.Metric(t, "causeway_p2p_configured_peers_connected")
+	if all != 1 || connected != 1 {
+		t.Errorf("%v of %v configured peers are connected, by the metrics", connected, all)
+	}
+	good.Stop()
+	Eventually(t, "a metric shows that the configured peer is gone", func() bool {
+		return victim.Metric(t, "causeway_p2p_configured_peers_connected") == 0
+	})
+	good.Start()
+	Eventually(t, "and that it is back", func() bool {
+		return victim.Metric(t, "causeway_p2p_configured_peers_connected") == 1
+	})
 	w.Survived(t, Usual)
 }

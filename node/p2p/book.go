@@ -268,6 +268,18 @@ func (b *book) pinned(id peer.ID) bool {
 	return e != nil && e.pinned && !e.retired
 }
 
+// countPinned returns how many peers are configured.
+func (b *book) countPinned() (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.entries {
+		if e.pinned && !e.retired {
+			n++
+		}
+	}
+	return n
+}
+
 // configured returns the addresses of configured peers, each with the peer's ID.
 func (b *book) configured() (addrs []multiaddr.Multiaddr) {
 	b.mu.Lock()

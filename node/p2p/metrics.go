@@ -62,6 +62,18 @@ func (m *metrics) watch(n *Network) {
 			prometheus.GaugeOpts{Namespace: "causeway", Subsystem: "p2p", Name: name, Help: help}, value))
 	}
 	gauge("connected_peers", "Peers connected, enrolled or not.", func() float64 { return float64(len(n.host.Network().Peers())) })
+	gauge("connected_operators", "Operators of connected peers that may sync, this node's own apart. Whoever surrounds it is few.", func() float64 {
+		operators, _, _ := n.company()
+		return float64(operators)
+	})
+	gauge("configured_peers", "Peers configured at this node.", func() float64 {
+		_, configured, _ := n.company()
+		return float64(configured)
+	})
+	gauge("configured_peers_connected", "Configured peers that are connected and may sync.", func() float64 {
+		_, _, connected := n.company()
+		return float64(connected)
+	})
 	gauge("waiting_authors", "Proven forkers and revoked authors whose operations wait for space.", func() float64 {
 		return float64(len(n.reserve.waits()))
 	})

@@ -119,6 +119,30 @@ func (n *Network) Peers() []PeerStatus {
 	return out
 }
 
+// company returns of how many operators, this node's own apart, connected peers are that
+// may sync, how many peers are configured here, and how many of these are connected and may sync: what
+// a node can know of being surrounded by peers that keep things from it (docs/p2p.md, section 11).
+func (n *Network) company() (operators, configured, connected int) {
+	roster := n.backend.Graph().Roster()
+	seen := make(map[identity.StatementID]bool)
+	if a, ok := roster.Author(n.self); ok {
+		seen[a.Operator] = true
+	}
+	own := len(seen)
+	for _, id := range n.host.Network().Peers() {
+		key, err := NodeKey(id)
+		a, ok := roster.Author(key)
+		if err != nil || !ok || n.admittedBy(roster, id) != nil {
+			continue
+		}
+		seen[a.Operator] = true
+		if n.book.pinned(id) {
+			connected++
+		}
+	}
+	return len(seen) - own, n.book.countPinned(), connected
+}
+
 // enrolled returns the peers heard of in this run that are enrolled.
 func (ps *peers) enrolled(roster *identity.Roster) []peer.ID {
 	ps.mu.Lock()
