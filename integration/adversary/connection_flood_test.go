@@ -24,7 +24,11 @@ func TestConnectionFlood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, err := info.Addrs[0].ValueForProtocol(multiaddr.P_TCP)
+	protocol, raw := multiaddr.P_TCP, "tcp"
+	if OverQUIC {
+		protocol, raw = multiaddr.P_UDP, "udp"
+	}
+	port, err := info.Addrs[0].ValueForProtocol(protocol)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,12 +57,14 @@ func TestConnectionFlood(t *testing.T) {
 		}
 	}()
 	for i := range size(400, 3000) {
-		c, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second)
+		c, err := net.DialTimeout(raw, "127.0.0.1:"+port, time.Second)
 		if err != nil {
 			continue // it takes no more
 		}
 		if i%2 == 0 {
 			_, _ = c.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+		} else if OverQUIC {
+			_, _ = c.Write(initialPacket(i))
 		}
 		conns = append(conns, c)
 	}
@@ -73,4 +79,17 @@ func TestConnectionFlood(t *testing.T) {
 		s.Becomes(t, "/flooded", "x")
 	}
 	w.Survived(t, Budget{Memory: 192 << 20, Disk: 24 << 20})
+}
+
+// initialPacket looks like the first packet of a QUIC connection, and opens none.
+func initialPacket(i int) []byte {
+	b := make([]byte, 1200)
+	for at := 0; at < len(b); at += sha256.Size {
+		sum := sha256.Sum256(fmt.Append(nil, i, at))
+		copy(b[at:], sum[:])
+	}
+	copy(b, []byte{0xc3, 0, 0, 0, 1, 8}) // a long header of version 1, its destination in 8 bytes
+	b[14], b[15] = 0, 0                  // no source, no token
+	b[16], b[17] = 0x44, 0x9e            // of 1182 bytes
+	return b
 }

@@ -10,6 +10,10 @@ import (
 
 var full = flag.Bool("full", false, "run the attacks at their full size")
 
+func init() {
+	flag.BoolVar(&OverQUIC, "quic", false, "nodes listen with QUIC in place of TCP")
+}
+
 // size is a small number by default and the large one with -full.
 func size(small, large int) int {
 	if *full {

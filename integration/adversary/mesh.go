@@ -62,6 +62,9 @@ func World(tb testing.TB, cfg Config) *dagtest.Mesh {
 	return dagtest.NewMesh(tb, world)
 }
 
+// OverQUIC says that nodes listen with QUIC in place of TCP, and liars come that way.
+var OverQUIC bool
+
 // New founds a mesh and starts its correct nodes, each with a client that
 // writes, and waits until they agree. They end with the test.
 func New(tb testing.TB, cfg Config) *Mesh {
@@ -88,6 +91,7 @@ func New(tb testing.TB, cfg Config) *Mesh {
 func (m *Mesh) newSite(author int, name string) *Site {
 	m.tb.Helper()
 	node := harness.NewNode(m.tb)
+	node.QUIC = OverQUIC
 	key := m.World.Node(author)
 	if err := identity.WriteKeyFile(filepath.Join(node.Dir, "node.key"), key, name, nil); err != nil {
 		m.tb.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 
 	"github.com/causeway-sync/causeway/dag"
@@ -54,7 +55,7 @@ func NewPeer(tb testing.TB, key *identity.PrivateKey, mesh dag.ID) *Peer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	h, err := libp2p.New(libp2p.Identity(priv), libp2p.Transport(tcp.NewTCPTransport), libp2p.NoListenAddrs,
+	h, err := libp2p.New(libp2p.Identity(priv), libp2p.Transport(tcp.NewTCPTransport), libp2p.Transport(quic.NewTransport), libp2p.NoListenAddrs,
 		libp2p.DisableRelay(), libp2p.Ping(false), libp2p.DisableMetrics(), libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.DisableIdentifyAddressDiscovery(), libp2p.ForceReachabilityPrivate())
 	if err != nil {

@@ -82,6 +82,7 @@ type Node struct {
 	t       testing.TB
 	Dir     string
 	Client  string // host:port of the etcd API; the same at every start
+	QUIC    bool   // it listens for other nodes with QUIC in place of TCP
 	peer    string // host:port for other nodes
 	cmd     *exec.Cmd
 	log     *lockedBuffer
@@ -126,8 +127,12 @@ func (n *Node) StartUnready(args ...string) {
 	if err != nil {
 		n.t.Fatal(err)
 	}
+	listen := "/ip4/127.0.0.1/tcp/" + port
+	if n.QUIC {
+		listen = "/ip4/127.0.0.1/udp/" + port + "/quic-v1"
+	}
 	n.cmd = exec.Command(Binary(n.t), append([]string{"serve", "--data-dir", n.Dir,
-		"--listen-client-urls", "http://" + n.Client, "--listen-peer-addrs", "/ip4/127.0.0.1/tcp/" + port}, args...)...)
+		"--listen-client-urls", "http://" + n.Client, "--listen-peer-addrs", listen}, args...)...)
 	if n.log == nil {
 		n.log = &lockedBuffer{}
 	}
