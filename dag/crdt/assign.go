@@ -280,21 +280,8 @@ func sumOf(items []kid) uint32 {
 	return h
 }
 
-// Apply returns old with the assignments of p: the value that the author of p
-// put. Errors wrap [ErrApply]; what p refers to and old does not have is ignored.
-func Apply(old *Tree, p *Patch) (*Tree, error) {
-	if old.Opaque() {
-		return nil, ErrApply
-	}
-	doc := applyEdits(old.doc, old.schema, p.edits)
-	t := treeOf(doc, old.schema)
-	if t == nil {
-		return nil, ErrApply
-	}
-	return t, nil
-}
-
-// applyEdits returns a document with the edits of a write that saw just it.
+// applyEdits returns a document with the edits of a write that saw just it, as
+// they are: [Apply] makes the tree that is read of its bytes.
 func applyEdits(doc *node, s *Schema, edits []edit) *node {
 	l := &lineage{
 		lines:  []line{{pos: Position{}}, {pos: Position{Depth: 1}, seq: 1, clock: []mark{{0, 0}}}},

@@ -94,11 +94,11 @@ func (b *blamer) step(k kind, key string, i int, c context) []string {
 
 // node blames one write for all of a tree.
 func (b *blamer) node(n *node, c context, path []string, write int) {
-	if n.kind == leaf || len(n.kids) == 0 {
+	if n.kind == leaf || len(n.list()) == 0 {
 		b.leaf(path, write, n, c)
 		return
 	}
-	for i, k := range n.kids {
+	for i, k := range n.list() {
 		if c.p.role == document && k.key == styleKey {
 			continue
 		}

@@ -24,7 +24,7 @@ func Diff(old, new *Tree) (*Patch, bool) {
 // sameTerms reports whether assignments to one tree may merge with those to
 // the other: equal schemas and pins.
 func (t *Tree) sameTerms(u *Tree) bool {
-	return t.doc != nil && u.doc != nil && t.schema.ID() == u.schema.ID() && t.pins == u.pins
+	return t.doc != nil && u.doc != nil && t.schema.ID() == u.schema.ID() && t.pinned() == u.pinned()
 }
 
 // diff returns the edits that make the document new of old. With all, every
@@ -47,7 +47,7 @@ type differ struct{ all bool }
 // The fields protected identify an item and are not edited.
 func (d *differ) inside(old, new *node, c context, protected []string) []edit {
 	if new.kind == sequence {
-		return d.sequence(old.kids, new.kids, c)
+		return d.sequence(old.list(), new.list(), c)
 	}
 	return d.named(old, new, c, protected)
 }
@@ -78,9 +78,9 @@ func (d *differ) named(old, new *node, c context, protected []string) []edit {
 	}
 	switch {
 	case moved(old, new):
-		e := edit{op: opReorder, keys: make([]string, len(new.kids))}
-		for i := range new.kids {
-			e.keys[i] = new.kids[i].key
+		e := edit{op: opReorder}
+		for _, k := range new.list() {
+			e.keys = append(e.keys, k.key)
 		}
 		return append(edits, e)
 	case inserted && !(new.kind == mapping && placedByName(old, new)):
@@ -92,9 +92,9 @@ func (d *differ) named(old, new *node, c context, protected []string) []edit {
 // byName returns the children in ascending order of their names.
 func byName(n *node) []kid {
 	if n.ascending {
-		return n.kids
+		return n.list()
 	}
-	return slices.SortedFunc(slices.Values(n.kids), func(a, b kid) int { return strings.Compare(a.key, b.key) })
+	return slices.SortedFunc(slices.Values(n.list()), func(a, b kid) int { return strings.Compare(a.key, b.key) })
 }
 
 // set returns the edit that sets a child.
@@ -129,15 +129,15 @@ func (d *differ) child(edits []edit, old *node, in kind, k kid, c context) []edi
 
 // moved reports whether children that old and new share are in another order.
 func moved(old, new *node) bool {
-	i := 0
-	for _, k := range old.kids {
+	i, kids := 0, new.list()
+	for _, k := range old.list() {
 		if new.find(k.key) < 0 {
 			continue
 		}
-		for i < len(new.kids) && new.kids[i].key != k.key && old.find(new.kids[i].key) < 0 {
+		for i < len(kids) && kids[i].key != k.key && old.find(kids[i].key) < 0 {
 			i++
 		}
-		if i == len(new.kids) || new.kids[i].key != k.key {
+		if i == len(kids) || kids[i].key != k.key {
 			return true
 		}
 		i++
@@ -153,8 +153,8 @@ func placedByName(old, new *node) bool {
 	}
 	names := byName(old)
 	events := []orderEvent{(&event{n: old}).ordered()}
-	for i := range new.kids {
-		key := new.kids[i].key
+	for _, k := range new.list() {
+		key := k.key
 		if old.find(key) >= 0 {
 			continue
 		}
@@ -165,17 +165,17 @@ func placedByName(old, new *node) bool {
 		}
 		events = append(events, o)
 	}
-	i := 0
+	i, kids := 0, new.list()
 	for _, key := range arrange(events, nil, oneAfterOther{}) {
 		if new.find(key) < 0 {
 			continue
 		}
-		if new.kids[i].key != key {
+		if kids[i].key != key {
 			return false
 		}
 		i++
 	}
-	return i == len(new.kids)
+	return i == len(kids)
 }
 
 // oneAfterOther is the causality of writes that each saw all lesser ones.
@@ -186,8 +186,9 @@ func (oneAfterOther) compare(a, b int) int { return a - b }
 
 // placeAfter gives each new child its place in edits: right after the one before it.
 func placeAfter(edits []edit, old, new *node) {
-	for i := range new.kids {
-		key := new.kids[i].key
+	kids := new.list()
+	for i := range kids {
+		key := kids[i].key
 		if old.find(key) >= 0 {
 			continue
 		}
@@ -195,7 +196,7 @@ func placeAfter(edits []edit, old, new *node) {
 		e := &edits[at]
 		e.op = opPlace
 		if e.front = i == 0; !e.front {
-			e.after = new.kids[i-1].key
+			e.after = kids[i-1].key
 		}
 	}
 }

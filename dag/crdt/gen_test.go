@@ -111,6 +111,13 @@ func (d drawer) value(c context, depth int) *node {
 			return d.leaf(c, false) // of another shape than the schema says
 		}
 	}
+	if depth > 5 && t.Kind != Leaf { // a type may hold itself
+		kinds := [...]kind{Record: mapping, Map: mapping, List: list, Set: set, Sequence: sequence, JSONInBytes: leaf}
+		if n := newContainer(kinds[t.Kind], []kid{}); n.kind != leaf {
+			return n
+		}
+		return d.leaf(c, false)
+	}
 	switch t.Kind {
 	case Leaf:
 		return d.leaf(c, t.Rule == Counter || t.Rule == Max)

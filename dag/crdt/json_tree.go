@@ -19,6 +19,7 @@ func parseJSON(text []byte, p place) *node {
 
 // value reads one value of the type at p; what does not have its shape is a leaf.
 func (b *jsonBuilder) value(p place) *node {
+	before := b.nodes
 	b.nodes--
 	from := b.pos
 	var n *node
@@ -40,7 +41,12 @@ func (b *jsonBuilder) value(p place) *node {
 		b.pos = from
 		b.skip()
 		n = &node{raw: b.text[from:b.pos:b.pos]}
+		if c := n.raw[0]; b.nodes >= 0 && (c == '{' || c == '[') {
+			n.measureText(before - b.nodes)
+		}
+		return n
 	}
+	n.measure(context{p: p})
 	return n
 }
 
@@ -142,32 +148,33 @@ func (b *jsonBuilder) array(p place, kind Kind) *node {
 
 // appendJSON appends the compact text of n.
 func (n *node) appendJSON(b []byte) []byte {
+	kids := n.list()
 	switch n.kind {
 	case leaf:
 		return append(b, n.raw...)
 	case mapping:
 		b = append(b, '{')
-		for i := range n.kids {
+		for i := range kids {
 			if i > 0 {
 				b = append(b, ',')
 			}
 			b = append(b, '"')
-			if k := &n.kids[i]; k.n.name != nil {
+			if k := &kids[i]; k.n.name != nil {
 				b = append(b, k.n.name...)
 			} else {
 				b = appendEscaped(b, k.key)
 			}
 			b = append(b, '"', ':')
-			b = n.kids[i].n.appendJSON(b)
+			b = kids[i].n.appendJSON(b)
 		}
 		return append(b, '}')
 	}
 	b = append(b, '[')
-	for i := range n.kids {
+	for i := range kids {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = n.kids[i].n.appendJSON(b)
+		b = kids[i].n.appendJSON(b)
 	}
 	return append(b, ']')
 }

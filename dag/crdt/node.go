@@ -19,13 +19,14 @@ const (
 // A node is one value of a tree. It does not change once made, so trees share
 // their nodes.
 type node struct {
-	kind kind
-	raw  []byte // of a leaf: compact JSON text, or the field's protobuf records
-	name []byte // JSON spelling of the member's name between the quotes, nil if it is the name itself
-	kids []kid  // in the order of the text; nil for a leaf
+	kind      kind
+	ascending bool   // the names of kids ascend
+	raw       []byte // of a leaf: compact JSON text, or the field's protobuf records
+	name      []byte // JSON spelling of the member's name between the quotes, nil if it is the name itself
+	kids      []kid  // in the order of the text; nil for a leaf, and for a wide container made by a patch: see list
 
-	ascending bool           // the names of kids ascend
-	index     map[string]int // of many kids in another order
+	index map[string]int // of many kids in another order
+	m     *extent        // of what Parse and Apply make: a container, or a leaf that is no plain scalar
 }
 
 // A kid is a child with its name; in a sequence the name is empty.
@@ -74,23 +75,35 @@ func newContainer(k kind, kids []kid) *node {
 	return n
 }
 
+// list returns the children in order.
+func (n *node) list() []kid {
+	if n.kids == nil && n.m != nil && n.m.wide != nil {
+		return n.m.wide.list()
+	}
+	return n.kids
+}
+
 // find returns the place of the child of that name, -1 if there is none.
 func (n *node) find(key string) int {
+	kids, index := n.list(), n.index
+	if n.kids == nil && len(kids) > 0 && !n.ascending {
+		index = n.m.wide.index()
+	}
 	switch {
-	case n.index != nil:
-		if i, ok := n.index[key]; ok {
+	case index != nil:
+		if i, ok := index[key]; ok {
 			return i
 		}
 		return -1
-	case n.ascending && len(n.kids) > manyKids:
-		i, ok := slices.BinarySearchFunc(n.kids, key, func(k kid, key string) int { return strings.Compare(k.key, key) })
+	case n.ascending && len(kids) > manyKids:
+		i, ok := slices.BinarySearchFunc(kids, key, func(k kid, key string) int { return strings.Compare(k.key, key) })
 		if ok {
 			return i
 		}
 		return -1
 	}
-	for i := range n.kids {
-		if n.kids[i].key == key {
+	for i := range kids {
+		if kids[i].key == key {
 			return i
 		}
 	}
@@ -100,7 +113,7 @@ func (n *node) find(key string) int {
 // get returns the child of that name, nil if there is none.
 func (n *node) get(key string) *node {
 	if i := n.find(key); i >= 0 {
-		return n.kids[i].n
+		return n.list()[i].n
 	}
 	return nil
 }
@@ -110,11 +123,12 @@ func (n *node) equal(m *node) bool {
 	if n == m {
 		return true
 	}
-	if n.kind != m.kind || len(n.kids) != len(m.kids) || string(n.raw) != string(m.raw) || string(n.name) != string(m.name) {
+	a, b := n.list(), m.list()
+	if n.kind != m.kind || len(a) != len(b) || string(n.raw) != string(m.raw) || string(n.name) != string(m.name) {
 		return false
 	}
-	for i := range n.kids {
-		if n.kids[i].key != m.kids[i].key || !n.kids[i].n.equal(m.kids[i].n) {
+	for i := range a {
+		if a[i].key != b[i].key || !a[i].n.equal(b[i].n) {
 			return false
 		}
 	}
@@ -131,12 +145,11 @@ func (n *node) addSum(h uint32) uint32 {
 	for _, c := range n.raw {
 		h = sumByte(h, c)
 	}
-	for i := range n.kids {
-		for _, c := range []byte(n.kids[i].key) {
-			h = sumByte(h, c)
+	for _, k := range n.list() {
+		for i := range len(k.key) {
+			h = sumByte(h, k.key[i])
 		}
-		h = sumByte(h, 0xff)
-		h = n.kids[i].n.addSum(h)
+		h = k.n.addSum(sumByte(h, 0xff))
 	}
 	return sumByte(h, 0xfe)
 }

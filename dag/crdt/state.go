@@ -119,8 +119,8 @@ func (st *state) pull(k *slot, c context, name kidName, e *event) {
 	}
 	var n *node
 	if name.kind == sequence {
-		if write, i := elementOf(name.key); write == e.write && i < len(e.n.kids) {
-			n = e.n.kids[i].n
+		if write, i := elementOf(name.key); write == e.write && i < len(e.n.list()) {
+			n = e.n.list()[i].n
 		}
 	} else {
 		n = e.n.get(name.key)
@@ -268,7 +268,7 @@ func (st *state) tree(sl *slot, c context, v view) *node {
 		return s.leaf
 	}
 	if len(s.live) == 1 && len(s.last) == 1 && len(sl.kids) == 0 && len(sl.order) == 0 {
-		if n := s.live[0].n; len(n.kids) > 0 || c.p.showsEmpty() {
+		if n := s.live[0].n; len(n.list()) > 0 || c.p.showsEmpty() {
 			return n
 		}
 		return nil
@@ -306,7 +306,7 @@ func (st *state) children(sl *slot, s *shown, c context, v view) []kid {
 		kids = st.ownChildren(sl, s, c, v)
 	} else {
 		for _, e := range s.live {
-			for i := range e.n.kids {
+			for i := range e.n.list() {
 				st.kid(sl, c, kidName{s.kind, e.childKey(i)})
 			}
 		}
@@ -337,13 +337,14 @@ func (st *state) children(sl *slot, s *shown, c context, v view) []kid {
 // ownChildren returns the visible children of the only live container.
 func (st *state) ownChildren(sl *slot, s *shown, c context, v view) []kid {
 	e := s.live[0]
-	kids := make([]kid, 0, len(e.n.kids)+1)
-	for i := range e.n.kids {
-		name := kidName{s.kind, e.n.kids[i].key}
+	own := e.n.list()
+	kids := make([]kid, 0, len(own)+1)
+	for i := range own {
+		name := kidName{s.kind, own[i].key}
 		if s.kind == sequence {
 			name.key = elementID(e.write, i)
 		}
-		n := e.n.kids[i].n
+		n := own[i].n
 		k := sl.kids[name]
 		if k == nil && n.kind != leaf && len(sl.sets) > 1 {
 			k = st.kid(sl, c, name) // others may have placed things in there
@@ -363,14 +364,14 @@ func (e *event) childKey(i int) string {
 	if e.n.kind == sequence {
 		return elementID(e.write, i)
 	}
-	return e.n.kids[i].key
+	return e.n.list()[i].key
 }
 
 // has reports whether the container of e holds a child of that name.
 func (e *event) has(key string) bool {
 	if e.n.kind == sequence {
 		write, i := elementOf(key)
-		return write == e.write && i < len(e.n.kids)
+		return write == e.write && i < len(e.n.list())
 	}
 	return e.n.find(key) >= 0
 }
@@ -385,7 +386,7 @@ func (st *state) arrange(sl *slot, k kind, kids []kid, c context, v view) []kid 
 func (st *state) orderEvents(sl *slot, k kind, c context, v view) (events []orderEvent) {
 	record := c.p.isRecord()
 	for _, e := range sl.sets {
-		if e.n.kind == k && len(e.n.kids) > 0 && st.l.has(v, e.write) && (e.live == st.query || !record && st.within(e.through)) {
+		if e.n.kind == k && len(e.n.list()) > 0 && st.l.has(v, e.write) && (e.live == st.query || !record && st.within(e.through)) {
 			events = append(events, e.ordered())
 		}
 	}
@@ -433,8 +434,8 @@ func arrangeKids(events []orderEvent, k kind, kids []kid, c causality) []kid {
 // ordered returns what the container of e says of the order of its children:
 // of ascending members each its own place, otherwise one run.
 func (e *event) ordered() orderEvent {
-	o := orderEvent{write: e.write, front: true, keys: make([]string, len(e.n.kids))}
-	for i := range e.n.kids {
+	o := orderEvent{write: e.write, front: true, keys: make([]string, len(e.n.list()))}
+	for i := range e.n.list() {
 		o.keys[i] = e.childKey(i)
 	}
 	if e.n.kind == mapping && e.n.ascending {

@@ -1,14 +1,28 @@
 package crdt
 
-import "bytes"
+import (
+	"bytes"
+	"sync"
+)
 
 // A Tree is a value and the view of it as a tree. It does not change once
 // made, and may be shared between goroutines.
 type Tree struct {
 	schema *Schema
-	value  []byte
 	doc    *node // the pair of style and value; nil if the value is opaque
-	pins   string
+	size   int   // bytes of the value
+	held   int   // at most so many bytes does the tree keep from being freed
+	pins   *pins
+
+	encode sync.Once
+	value  []byte // nil until it is asked for, of a tree that Apply made
+}
+
+// pins are the leaves that must be equal for values to merge. They are looked
+// for once, when somebody asks, and shared by trees between which none changed.
+type pins struct {
+	look sync.Once
+	text string
 }
 
 // Parse looks at a value as its schema says. It never fails: a value that does
@@ -16,7 +30,7 @@ type Tree struct {
 // means that it is only ever replaced whole. The tree keeps the value, which
 // must not change.
 func Parse(value []byte, s *Schema) *Tree {
-	t := &Tree{schema: s, value: value}
+	t := &Tree{schema: s, value: value, size: len(value), held: len(value)}
 	if s != nil && s.opaque || len(value) > MaxValue {
 		return t
 	}
@@ -44,12 +58,23 @@ func Parse(value []byte, s *Schema) *Tree {
 		kids = append(kids, kid{styleKey, st.leaf()}, kid{valueKey, n})
 	}
 	t.doc = newContainer(mapping, kids)
-	t.pins = string(appendPins(nil, t.doc, documentOf(s)))
+	t.pins = &pins{}
 	return t
 }
 
-// Value returns the bytes, which must not be changed.
-func (t *Tree) Value() []byte { return t.value }
+// Value returns the bytes, which must not be changed: always the same ones. A
+// tree that [Apply] made encodes them when it is asked for the first time.
+func (t *Tree) Value() []byte {
+	t.encode.Do(func() {
+		if t.value == nil && t.doc != nil {
+			t.value, _ = encode(t.doc, t.schema)
+		}
+	})
+	return t.value
+}
+
+// Size returns the length of the value, without encoding it.
+func (t *Tree) Size() int { return t.size }
 
 // Schema returns the schema that the value was looked at with.
 func (t *Tree) Schema() *Schema { return t.schema }
@@ -99,6 +124,12 @@ func encode(doc *node, s *Schema) (value []byte, ok bool) {
 	return value, len(value) <= MaxValue
 }
 
+// pinned returns the leaves that must be equal for values to merge.
+func (t *Tree) pinned() string {
+	t.pins.look.Do(func() { t.pins.text = string(appendPins(nil, t.doc, documentOf(t.schema))) })
+	return t.pins.text
+}
+
 // appendPins appends the leaves that must be equal for values to merge.
 func appendPins(b []byte, n *node, p place) []byte {
 	if n.kind == leaf {
@@ -110,8 +141,7 @@ func appendPins(b []byte, n *node, p place) []byte {
 	if !p.hasPins() {
 		return b
 	}
-	for i := range n.kids {
-		k := &n.kids[i]
+	for _, k := range n.list() {
 		from := len(b)
 		b = appendPins(b, k.n, p.child(k.key))
 		if len(b) > from {

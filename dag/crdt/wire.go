@@ -68,12 +68,16 @@ func (r *record) message() bool { return r.typ == protowire.BytesType && r.least
 // its own bytes becomes a leaf.
 type wireParser struct {
 	nodes int // left
+	low   int // the fewest that were left since the field at hand began
 }
+
+// newWireParser returns a parser with all of a tree's nodes left.
+func newWireParser() wireParser { return wireParser{nodes: MaxNodes, low: MaxNodes} }
 
 // parseWire returns the tree of a message of the type at p, nil if its fields
 // do not ascend or a bound is passed. Leaves alias b.
 func parseWire(b []byte, p place) *node {
-	w := wireParser{nodes: MaxNodes}
+	w := newWireParser()
 	n := w.message(b, p, 0)
 	if w.nodes < 0 {
 		return nil
@@ -83,7 +87,9 @@ func parseWire(b []byte, p place) *node {
 
 // message reads the fields of a message: nil if it is not canonical.
 func (w *wireParser) message(b []byte, p place, depth int) *node {
-	if w.nodes--; w.nodes < 0 || depth > MaxDepth {
+	w.nodes--
+	w.low = min(w.low, w.nodes)
+	if w.nodes < 0 || depth > MaxDepth {
 		return nil
 	}
 	kids := []kid{}
@@ -113,7 +119,11 @@ func (w *wireParser) message(b []byte, p place, depth int) *node {
 			return nil
 		}
 	}
-	return newContainer(mapping, kids)
+	n := newContainer(mapping, kids)
+	if n != nil {
+		n.measure(context{p: p})
+	}
+	return n
 }
 
 // records0 returns the number of the first record, or num if there is none.
@@ -139,7 +149,7 @@ func parseRecords(raw []byte, num protowire.Number, p place, member bool) *node 
 	if len(records) == 0 || member && len(records) > 1 {
 		return nil
 	}
-	w := wireParser{nodes: MaxNodes}
+	w := newWireParser()
 	n := w.field(raw, records, p, 0)
 	if w.nodes < 0 {
 		return nil
@@ -147,10 +157,24 @@ func parseRecords(raw []byte, num protowire.Number, p place, member bool) *node 
 	return n
 }
 
+// readField reads raw, records of the field num, as what stands at p so deep in a tree.
+func readField(raw []byte, num protowire.Number, p place, depth int) *node {
+	var records []record
+	for b := raw; len(b) > 0; {
+		r, _ := nextRecord(b)
+		records = append(records, r)
+		b = b[len(r.raw):]
+	}
+	w := newWireParser()
+	return w.field(raw, records, p, depth)
+}
+
 // field reads the records of one field.
 func (w *wireParser) field(raw []byte, records []record, p place, depth int) *node {
 	var n *node
-	before := w.nodes
+	before, low := w.nodes, w.low
+	w.low = before
+	defer func() { w.low = min(w.low, low) }()
 	if t := p.typ(); t != nil && p.role == typed && depth <= MaxDepth {
 		switch t.Kind {
 		case Record:
@@ -169,7 +193,15 @@ func (w *wireParser) field(raw []byte, records []record, p place, depth int) *no
 	}
 	if n == nil {
 		w.nodes = before - 1
-		return &node{raw: raw}
+		w.low = min(w.low, w.nodes)
+		n = &node{raw: raw}
+		if peak := before - w.low; peak > 1 {
+			n.m = &extent{part: part{size: len(raw), nodes: 1, peak: peak}}
+		}
+		return n
+	}
+	if n.m == nil {
+		n.measure(context{p: p, num: records[0].num})
 	}
 	return n
 }
@@ -241,6 +273,7 @@ func (w *wireParser) json(payload []byte, p place) *node {
 	b := jsonBuilder{text: text, nodes: w.nodes}
 	n := b.value(p.inner())
 	w.nodes = b.nodes
+	w.low = min(w.low, w.nodes)
 	if n.kind == leaf {
 		return nil // a leaf is the whole record
 	}
@@ -249,9 +282,9 @@ func (w *wireParser) json(payload []byte, p place) *node {
 
 // appendMessage appends the fields of n, a message of the type at p.
 func (n *node) appendMessage(b []byte, p place) []byte {
-	for i := range n.kids {
-		num, _ := fieldNumber(n.kids[i].key)
-		b = n.kids[i].n.appendField(b, protowire.Number(num), p.child(n.kids[i].key))
+	for _, k := range n.list() {
+		num, _ := fieldNumber(k.key)
+		b = k.n.appendField(b, protowire.Number(num), p.child(k.key))
 	}
 	return b
 }
@@ -266,13 +299,12 @@ func (n *node) appendField(b []byte, num protowire.Number, p place) []byte {
 	case t.Kind == JSONInBytes:
 		return appendDelimited(b, num, n.appendJSON)
 	case n.kind != mapping:
-		for i := range n.kids {
-			b = n.kids[i].n.appendField(b, num, p.child(""))
+		for _, k := range n.list() {
+			b = k.n.appendField(b, num, p.child(""))
 		}
 		return b
 	case t.Kind == Map:
-		for i := range n.kids {
-			k := &n.kids[i]
+		for _, k := range n.list() {
 			b = appendDelimited(b, num, func(b []byte) []byte {
 				b = protowire.AppendTag(b, 1, protowire.BytesType)
 				b = protowire.AppendString(b, k.key)

@@ -1,0 +1,593 @@
+package crdt
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+)
+
+// heldMax bounds what the nodes of a tree keep from being freed: the value they
+// were parsed from, and the patches since. Beyond it the tree is parsed anew.
+const heldMax = 4 * MaxValue
+
+// Apply returns old with the assignments of p: the value that the author of p
+// put. Errors wrap [ErrApply]; what p refers to and old does not have is ignored.
+// It costs what p touches (docs/merge.md section 8).
+func Apply(old *Tree, p *Patch) (*Tree, error) {
+	if old.Opaque() {
+		return nil, ErrApply
+	}
+	t, exact := old.applied(p)
+	if !exact {
+		t = treeOf(applyEdits(old.doc, old.schema, p.edits), old.schema)
+	}
+	if t == nil {
+		return nil, ErrApply
+	}
+	return t, nil
+}
+
+// applied is [Apply] without encoding and parsing: it returns the tree that
+// would be read of the bytes, nil if that is opaque. It is not exact where the
+// parser runs out of nodes in the middle of protobuf, and makes leaves of what
+// it has no nodes left for.
+func (t *Tree) applied(p *Patch) (made *Tree, exact bool) {
+	wire := t.schema.formatOf() == Protobuf
+	if wire && t.doc.get(valueKey).m.peak > MaxNodes {
+		return nil, false
+	}
+	var a applier
+	value, layout := a.document(t.doc, t.schema, p.edits)
+	made = &Tree{schema: t.schema, held: t.held + len(p.encoding), pins: t.pins}
+	kids := make([]kid, 0, 2)
+	m := value.extent()
+	if wire {
+		if made.size = len(t.schema.prefix) + m.size; made.size > MaxValue {
+			return nil, true
+		}
+		if m.peak > MaxNodes {
+			return nil, false
+		}
+	} else {
+		st, _ := styleOf(layout.raw)
+		if st, shown := st.shown(&m), st; st != shown {
+			layout = st.leaf()
+		}
+		if made.size = st.length(&m); made.size > MaxValue || m.nodes > MaxNodes || m.height > MaxDepth {
+			return nil, true
+		}
+		kids = append(kids, kid{styleKey, layout})
+	}
+	made.doc = newContainer(mapping, append(kids, kid{valueKey, value}))
+	if a.pins {
+		made.pins = &pins{}
+	}
+	if made.held > heldMax {
+		return Parse(made.Value(), t.schema), true
+	}
+	return made, true
+}
+
+// An applier does what the edits of one write say to the value that its author
+// saw. What an assigner and a state do for a write concurrent with others, it
+// does for one that saw all others, and makes just the nodes on the way anew: so
+// as they would be read of their bytes.
+type applier struct {
+	pins bool // leaves with the rule Pin may have changed
+}
+
+// document applies edits to a document and returns its two members.
+func (a *applier) document(doc *node, s *Schema, edits []edit) (value, layout *node) {
+	c := context{p: documentOf(s)}
+	value, layout = doc.get(valueKey), doc.get(styleKey)
+	for i := range edits {
+		e := &edits[i]
+		kc := c.child(mapping, e.key)
+		if e.op == opDelete || e.op >= opReorder || !mayHold(mapping, e.key, c, kc) {
+			continue
+		}
+		at := &value
+		if e.key == styleKey {
+			at = &layout
+		}
+		if e.op == opInside {
+			*at = a.inside(*at, kc, e.edits, scope{})
+		} else if n := childValue(e.key, bytes.Clone(e.value), mapping, c, kc); n != nil {
+			n.name = nil
+			*at, a.pins = n, true
+		}
+	}
+	return value, layout
+}
+
+// A scope is where a container stands.
+type scope struct {
+	protected []string // fields that identify it in a list, and are not assigned
+	depth     int      // in protobuf
+	made      bool     // inside a collection that the edits make, which is read again as a whole
+}
+
+// inside applies edits to n, a container; nil is a collection without members.
+func (a *applier) inside(n *node, c context, edits []edit, s scope) *node {
+	k, _ := c.p.collection()
+	if n != nil {
+		k = n.kind
+	}
+	within := scope{depth: s.depth + 1, made: s.made || n == nil}
+	var r *node
+	whole := true // what is read of the bytes has the children of r
+	switch k {
+	case leaf:
+		return n
+	case sequence:
+		r = a.sequence(n, c, edits, within)
+	default:
+		r, whole = a.named(n, k, c, edits, s.protected, within)
+	}
+	switch {
+	case r == n:
+		return n
+	case r.m.wide == nil && len(r.kids) == 0 && (n == nil || !c.p.showsEmpty()):
+		return nil
+	case n != nil:
+		r.name = n.name
+	}
+	if c.p.json || s.made || c.num == 0 {
+		return r
+	}
+	tooDeep := c.p.inner().json && r.m.height > MaxDepth
+	if n == nil || !whole || tooDeep {
+		return a.again(r, c, s.depth)
+	}
+	return r
+}
+
+// again returns what is read of the records of n.
+func (a *applier) again(n *node, c context, depth int) *node {
+	a.pins = true
+	return readField(n.appendField(nil, c.num, c.p), c.num, c.p, depth)
+}
+
+// settled returns a child that an edit sets as it is read so deep in the tree.
+func (a *applier) settled(n *node, c context, depth int) *node {
+	if c.p.json || c.num == 0 || n.kind == leaf {
+		return n
+	}
+	height := 1
+	if !c.p.inner().json {
+		height = n.m.height
+	}
+	if depth+height-1 > MaxDepth {
+		return a.again(n, c, depth)
+	}
+	return n
+}
+
+// named applies edits to the children of a container that have names. It
+// reports false if what is read of its bytes is another container, or a leaf.
+func (a *applier) named(n *node, in kind, c context, edits []edit, protected []string, s scope) (made *node, whole bool) {
+	json := c.p.inner().json
+	ordered := json || in != mapping
+	o := overlay{n: n, in: in, c: c, base: n.chunks(c), many: len(edits) > chunkMax}
+	whole = true
+	for i := range edits {
+		e := &edits[i]
+		if e.op == opReorder && ordered {
+			o.reorders, o.order = true, e.keys
+			a.pins = a.pins || c.p.hasPins()
+			continue
+		}
+		kc := c.child(in, e.key)
+		if e.op >= opReorder || slices.Contains(protected, e.key) || !mayHold(in, e.key, c, kc) {
+			continue
+		}
+		var old, to *node
+		at := o.find(e.key)
+		if at >= 0 {
+			old = o.base.at(at).n
+		}
+		_, collection := kc.p.collection()
+		switch e.op {
+		case opDelete:
+			if old == nil {
+				continue
+			}
+		case opInside:
+			if within := s; old != nil || collection {
+				if in == list {
+					within.protected = c.p.keys()
+				}
+				to = a.inside(old, kc, e.edits, within)
+			}
+			if collection && !kc.p.inner().json && !c.p.isRecord() && to != nil && to.records() != 1 {
+				whole = false // two values of one map entry
+			}
+		default:
+			if to = childValue(e.key, bytes.Clone(e.value), in, c, kc); to == nil {
+				continue
+			}
+			to = a.settled(to, kc, s.depth)
+		}
+		if to != old {
+			if json && in == mapping && to != nil && (old == nil || e.op != opInside) {
+				to.name = spelling(e.key, to.name)
+			}
+			a.pins = a.pins || c.p.hasPins() && e.op != opInside && (kc.p.rule() == Pin || kc.p.hasPins())
+			o.put(at, kid{e.key, to})
+		}
+		if ordered && old == nil && (e.op != opInside || collection) {
+			o.placed = append(o.placed, placement(e))
+		}
+	}
+	return o.result(), whole
+}
+
+// placement says where an edit places a new child.
+func placement(e *edit) orderEvent {
+	if e.op == opPlace {
+		return orderEvent{keys: []string{e.key}, after: e.after, front: e.front}
+	}
+	return orderEvent{how: each, keys: []string{e.key}}
+}
+
+// spelling returns how a member's name is spelled, nil if it is the name itself.
+func spelling(key string, name []byte) []byte {
+	if name == nil {
+		name = appendEscaped(nil, key)
+	}
+	if len(name) == len(key) {
+		return nil
+	}
+	return name
+}
+
+// records returns how many records a member of a collection has, in protobuf.
+func (n *node) records() int {
+	count := 0
+	switch n.kind {
+	case leaf:
+		for b := n.raw; len(b) > 0; count++ {
+			r, _ := nextRecord(b)
+			b = b[len(r.raw):]
+		}
+	default:
+		count = len(n.kids)
+		if n.m.wide != nil && n.kids == nil {
+			count = n.m.wide.order.count()
+		}
+	}
+	return count
+}
+
+// sequence applies edits to the items of a sequence.
+func (a *applier) sequence(n *node, c context, edits []edit, s scope) *node {
+	items := n.chunks(c)
+	count := items.count()
+	kc := c.child(sequence, "")
+	splices := splicer{}
+	for i := range edits {
+		e := &edits[i]
+		switch e.op {
+		case opInsert:
+			if e.index > count {
+				continue
+			}
+			for _, raw := range e.values {
+				if item := parseEdit(bytes.Clone(raw), "", sequence, c, kc); item != nil {
+					splices.insert(e.index-1, kid{n: a.settled(item, kc, s.depth)})
+				}
+			}
+		case opCut:
+			if e.index+e.count > count || items.sum(e.index, e.index+e.count) != e.sum {
+				continue
+			}
+			for i := range e.count {
+				splices.set(e.index+i, nil)
+			}
+		case opItem, opIn:
+			if e.index >= count {
+				continue
+			}
+			old := items.at(e.index).n
+			if old.sum() != e.sum {
+				continue
+			}
+			if e.op == opIn {
+				a.within(splices, e.index, old, kc, e.edits, s)
+			} else if item := parseEdit(bytes.Clone(e.value), "", sequence, c, kc); item != nil {
+				splices.set(e.index, a.settled(item, kc, s.depth))
+			}
+		}
+	}
+	if len(splices) == 0 {
+		return n
+	}
+	return items.edited(splices.list(), sequence, c).container(sequence, nil, c)
+}
+
+// within applies edits inside the i-th item of a sequence. In protobuf, one that
+// is a collection itself is read as one item for each of its records.
+func (a *applier) within(splices splicer, i int, old *node, c context, edits []edit, s scope) {
+	n := a.inside(old, c, edits, s)
+	if n == old {
+		return
+	}
+	_, collection := c.p.collection()
+	if n == nil || s.made || !collection || c.p.inner().json || n.records() == 1 {
+		splices.set(i, n)
+		return
+	}
+	splices.set(i, nil)
+	if n.kind == leaf {
+		for b := n.raw; len(b) > 0; {
+			r, _ := nextRecord(b)
+			splices.insert(i, kid{n: readField(r.raw, c.num, c.p, s.depth)})
+			b = b[len(r.raw):]
+		}
+		return
+	}
+	for _, k := range n.list() {
+		one := newContainer(n.kind, []kid{k})
+		one.measure(c)
+		splices.insert(i, kid{n: one})
+	}
+}
+
+// sum returns one checksum of the children from one to another.
+func (cs chunks) sum(from, to int) uint32 {
+	h := uint32(2166136261)
+	for _, k := range cs {
+		for i := max(from, 0); i < min(to, len(k.kids)); i++ {
+			h = k.kids[i].n.addSum(h)
+		}
+		from, to = from-len(k.kids), to-len(k.kids)
+	}
+	return h
+}
+
+// An overlay is a container with named children, and what a patch does to them.
+type overlay struct {
+	n    *node // nil: a collection without members
+	in   kind
+	c    context
+	base chunks
+	many bool // many names will be looked for
+
+	changed []changedKid // children that n has
+	fresh   []kid        // others
+	placed  []orderEvent // places of new children, some of which may not come to be
+
+	reorders bool
+	order    []string
+}
+
+type changedKid struct {
+	at int
+	kid
+}
+
+// put sets or removes the child at a place of the base; -1 is a new one.
+func (o *overlay) put(at int, k kid) {
+	if at >= 0 {
+		o.changed = append(o.changed, changedKid{at, k})
+	} else {
+		o.fresh = append(o.fresh, k)
+	}
+}
+
+// find returns the place of a child in the base, -1 if it has none of that name.
+func (o *overlay) find(key string) int {
+	var at int
+	var found bool
+	switch n := o.n; {
+	case n == nil:
+	case n.ascending:
+		at, found = o.base.search(key, strings.Compare)
+	case o.in == mapping && !o.c.p.inner().json:
+		at, found = o.base.search(key, compareFields)
+	case n.index != nil || o.many && n.m.wide != nil:
+		return n.find(key)
+	default:
+		return o.base.find(key)
+	}
+	if !found {
+		return -1
+	}
+	return at
+}
+
+// result returns the container that comes of it all.
+func (o *overlay) result() *node {
+	if len(o.changed)+len(o.fresh) == 0 && !o.reorders {
+		return o.n
+	}
+	if o.in == mapping && !o.c.p.inner().json {
+		compare := strings.Compare
+		if o.c.p.isRecord() {
+			compare = compareFields
+		}
+		return o.base.edited(o.by(o.base, compare), o.in, o.c).container(o.in, nil, o.c)
+	}
+	places := o.arranged()
+	names := o.names()
+	var order chunks
+	if o.reorders {
+		order = o.reordered(places)
+	} else {
+		order = o.base.edited(o.behind(places), o.in, o.c)
+	}
+	return order.container(o.in, names, o.c)
+}
+
+// by returns the splices that make the children of what the base has, in the
+// order of compare, with new ones where that puts them.
+func (o *overlay) by(base chunks, compare func(a, b string) int) []splice {
+	splices := splicer{}
+	for _, k := range o.changed {
+		at, _ := base.search(k.key, compare)
+		splices.set(at, k.n)
+	}
+	fresh := slices.SortedFunc(slices.Values(o.fresh), func(a, b kid) int { return compare(a.key, b.key) })
+	for _, k := range fresh {
+		at, _ := base.search(k.key, compare)
+		splices.insert(at-1, k)
+	}
+	return splices.list()
+}
+
+// names returns the children by name, if that is known of a wide container.
+func (o *overlay) names() chunks {
+	if o.n == nil || o.n.m.wide == nil {
+		return nil
+	}
+	names := o.n.m.wide.names.Load()
+	if o.n.ascending {
+		names = &o.base
+	}
+	if names == nil {
+		return nil
+	}
+	return names.edited(o.by(*names, strings.Compare), o.in, o.c)
+}
+
+// arranged returns the places of the new children in order, among those of the
+// base that they stand between: each child of the base that one follows, and the
+// next one. The others do not matter to them (docs/merge.md section 5).
+func (o *overlay) arranged() []string {
+	if len(o.placed) == 0 {
+		return nil
+	}
+	var names []string // those that the author saw and that decide a place
+	sorted := o.n.sorted(o.c)
+	for i := range o.placed {
+		e := &o.placed[i]
+		if e.how == run && !e.front && o.find(e.after) >= 0 {
+			names = append(names, e.after)
+		}
+		if at, _ := sorted.search(e.keys[0], strings.Compare); at > 0 {
+			names = append(names, sorted.at(at-1).key)
+		}
+	}
+	slices.Sort(names)
+	placed := newPlaces(o.placed, slices.Compact(names))
+	events := make([]orderEvent, 0, len(placed)+1)
+	if count := o.base.count(); count > 0 {
+		near := []int{0}
+		for i := range placed {
+			if e := &placed[i]; !e.front {
+				if at := o.find(e.after); at >= 0 {
+					near = append(near, at, min(at+1, count-1))
+				}
+			}
+		}
+		slices.Sort(near)
+		base := orderEvent{front: true}
+		if o.in == mapping && o.n.ascending {
+			base.how = each
+		}
+		for _, at := range slices.Compact(near) {
+			base.keys = append(base.keys, o.base.at(at).key)
+		}
+		events = append(events, base)
+	}
+	for i := range placed {
+		placed[i].write = 1
+	}
+	return arrange(append(events, placed...), nil, oneAfterOther{})
+}
+
+// behind returns the splices that make the children, new ones at their places.
+func (o *overlay) behind(places []string) []splice {
+	splices := splicer{}
+	for _, k := range o.changed {
+		splices.set(k.at, k.n)
+	}
+	fresh := o.freshByName()
+	at := -1
+	for _, name := range places {
+		if k, ok := fresh[name]; ok {
+			if k.n != nil {
+				splices.insert(at, k)
+			}
+		} else {
+			at = o.find(name)
+		}
+	}
+	return splices.list()
+}
+
+// freshByName returns the new children; without a node where none came to be.
+func (o *overlay) freshByName() map[string]kid {
+	fresh := make(map[string]kid, len(o.placed))
+	for i := range o.placed {
+		fresh[o.placed[i].keys[0]] = kid{}
+	}
+	for _, k := range o.fresh {
+		fresh[k.key] = k
+	}
+	return fresh
+}
+
+// reordered returns the children in the order that the patch says: those it
+// names, then the others that its author saw, by name; each followed by the new
+// ones behind it that it does not name.
+func (o *overlay) reordered(places []string) chunks {
+	fresh := o.freshByName()
+	sorted := o.n.sorted(o.c)
+	named := make(map[string]int, len(o.order)) // place in sorted, -1 of new ones
+	var leaders []string
+	for _, key := range o.order {
+		if _, ok := named[key]; ok {
+			continue
+		}
+		at, seen := sorted.search(key, strings.Compare)
+		if _, isNew := fresh[key]; isNew {
+			at = -1
+		} else if !seen {
+			continue
+		}
+		named[key] = at
+		leaders = append(leaders, key)
+	}
+	var first []kid
+	following := make(map[string][]kid)
+	leader, led := "", false
+	for _, name := range places {
+		k, isNew := fresh[name]
+		if _, ok := named[name]; ok || !isNew {
+			leader, led = name, true
+		} else if k.n != nil && led {
+			following[leader] = append(following[leader], k)
+		} else if k.n != nil {
+			first = append(first, k)
+		}
+	}
+	changed := make(map[string]*node, len(o.changed))
+	splices := splicer{}
+	for _, k := range o.changed {
+		changed[k.key] = k.n
+		at, _ := sorted.search(k.key, strings.Compare)
+		splices.set(at, k.n)
+	}
+	splices.insert(-1, first...)
+	for _, key := range leaders {
+		k := fresh[key]
+		if at := named[key]; at >= 0 {
+			k = *sorted.at(at)
+			if n, ok := changed[key]; ok {
+				k.n = n
+			}
+			splices.set(at, nil)
+		}
+		if k.n != nil {
+			splices.insert(-1, k)
+		}
+		splices.insert(-1, following[key]...)
+		delete(following, key)
+	}
+	for key, kids := range following {
+		at, _ := sorted.search(key, strings.Compare)
+		splices.insert(at, kids...)
+	}
+	return sorted.edited(splices.list(), o.in, o.c)
+}
