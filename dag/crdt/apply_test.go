@@ -3,6 +3,7 @@ package crdt
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -301,4 +302,47 @@ func TestApply(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzApply: Apply is its definition, of every value and two patches one after
+// the other and again.
+func FuzzApply(f *testing.F) {
+	var schemas []*Schema
+	for _, co := range append(slices.Clone(corpora), odd...) {
+		schemas = append(schemas, co.schema)
+	}
+	for _, v := range goldenVectors(f) {
+		s := schemaOf(f, v)
+		which := slices.IndexFunc(schemas, func(t *Schema) bool { return t.ID() == s.ID() })
+		if which < 0 {
+			which = len(schemas)
+			schemas = append(schemas, s)
+		}
+		for i := range v.Patches {
+			f.Add(byte(which), []byte(v.Base), unhex(f, v.Patches[i]), unhex(f, v.Patches[len(v.Patches)-1-i]))
+		}
+	}
+	d := drawer{r: rand.New(rand.NewPCG(1, 2))}
+	for which, co := range append(slices.Clone(corpora), odd...) {
+		for range 4 {
+			old := Parse(d.document(co), co.schema)
+			f.Add(byte(which), old.Value(), d.anyPatch(co, old).Encoding(), d.anyPatch(co, old).Encoding())
+		}
+	}
+	f.Fuzz(func(t *testing.T, which byte, value, p, q []byte) {
+		fast := Parse(value, schemas[int(which)%len(schemas)])
+		slow := fast
+		for _, b := range [][]byte{p, q, p, q} {
+			patch, err := DecodePatch(b)
+			if err != nil || fast.Opaque() {
+				return
+			}
+			if fast, slow, err = checkApply(fast, slow, patch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(fast.Value(), slow.Value()) {
+			t.Fatalf("%q, want %q", fast.Value(), slow.Value())
+		}
+	})
 }

@@ -178,11 +178,19 @@ func (d drawer) members(c context, names []string, depth int) *node {
 }
 
 func (d drawer) member(c context, name string, depth int) kid {
-	n := *d.value(c.child(mapping, name), depth+1)
+	n := *d.single(d.value(c.child(mapping, name), depth+1), c)
 	if name == "a<b" && c.child(mapping, name).p.json && d.chance(50) {
 		n.name = []byte(`a\u003cb`)
 	}
 	return kid{name, &n}
+}
+
+// single keeps one child of n, a collection in a collection: what protobuf can tell apart.
+func (d drawer) single(n *node, c context) *node {
+	if c.p.inner().json || c.p.isRecord() || c.p.child("").isRecord() || len(n.kids) < 2 || d.chance(10) {
+		return n
+	}
+	return newContainer(n.kind, n.kids[:1])
 }
 
 // ordered makes a container of kids in an order that the place allows.
@@ -215,7 +223,7 @@ func (d drawer) items(k kind, c context, depth int) *node {
 
 func (d drawer) item(k kind, c context, depth int) (kid, bool) {
 	kc := c.child(k, "")
-	n := d.value(kc, depth+1)
+	n := d.single(d.value(kc, depth+1), c)
 	switch k {
 	case list:
 		if t := kc.p.typ(); t != nil && t.Kind == Leaf { // a record as one leaf

@@ -28,7 +28,6 @@ type vector struct {
 
 // TestGolden holds the encodings of format version 1 and what they mean.
 func TestGolden(t *testing.T) {
-	const file = "testdata/merges.json"
 	var got []vector
 	for _, s := range scenarios {
 		id := s.schema.ID()
@@ -48,28 +47,16 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, append(b, '\n'), 0o666); err != nil {
+		if err := os.WriteFile(vectorFile, append(b, '\n'), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want []vector
-	if err := json.Unmarshal(b, &want); err != nil {
-		t.Fatal(err)
-	}
+	want := goldenVectors(t)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the golden vectors differ (-want +got):\n%s", diff)
 	}
 	for _, v := range want {
-		var schema *Schema
-		if v.Schema != "" {
-			if schema, err = DecodeSchema(unhex(t, v.Schema)); err != nil {
-				t.Fatalf("%s: %v", v.Name, err)
-			}
-		}
+		schema := schemaOf(t, v)
 		for i, p := range v.Patches {
 			if p == "" {
 				continue
@@ -86,7 +73,34 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func unhex(t *testing.T, s string) []byte {
+const vectorFile = "testdata/merges.json"
+
+// goldenVectors reads the vectors.
+func goldenVectors(t testing.TB) (v []vector) {
+	t.Helper()
+	b, err := os.ReadFile(vectorFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func schemaOf(t testing.TB, v vector) *Schema {
+	t.Helper()
+	if v.Schema == "" {
+		return nil
+	}
+	s, err := DecodeSchema(unhex(t, v.Schema))
+	if err != nil {
+		t.Fatalf("%s: %v", v.Name, err)
+	}
+	return s
+}
+
+func unhex(t testing.TB, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {

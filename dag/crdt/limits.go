@@ -4,8 +4,7 @@ package crdt
 // value is, so every node must hold the same ones; a change is a new version.
 const (
 	// MaxValue bounds a value whose tree is looked at, and the result of a
-	// patch or a merge, in bytes: a small patch of it costs every node as much as
-	// all of it. Larger values, which etcd takes, are only ever replaced whole.
+	// patch or a merge, in bytes. Larger values, which etcd takes, are only ever replaced whole.
 	MaxValue = 256 << 10
 
 	// MaxPatch bounds an encoded patch, in bytes: one that is longer than the
@@ -17,7 +16,7 @@ const (
 	MaxDepth = 100
 
 	// MaxNodes bounds the nodes of a tree: what a value may take in memory, at
-	// about 150 bytes each, and what applying a patch costs, some 2 ms.
+	// about 150 bytes each, and what parsing and merging it costs.
 	MaxNodes = 1 << 14
 
 	// MaxSchema bounds an encoded schema, in bytes, and MaxTypes its types.
