@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// heldMax bounds what the nodes of a tree keep from being freed: the value they
+// holdsTooMuch bounds what the nodes of a tree keep from being freed: the value they
 // were parsed from, and the patches since. Beyond it the tree is parsed anew.
-const heldMax = 4 * MaxValue
+func (t *Tree) holdsTooMuch() bool { return t.held > 4*(t.size+1024) }
 
 // Apply returns old with the assignments of p: the value that the author of p
 // put. Errors wrap [ErrApply]; what p refers to and old does not have is ignored.
@@ -17,7 +17,7 @@ func Apply(old *Tree, p *Patch) (*Tree, error) {
 		return nil, ErrApply
 	}
 	t, exact := old.applied(p)
-	if t != nil && (!exact || t.held > heldMax) {
+	if t != nil && (!exact || t.holdsTooMuch()) {
 		t = Parse(t.Value(), t.schema)
 	}
 	if t == nil || t.Opaque() {
