@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/causeway-sync/causeway/etcdgw"
+	"github.com/causeway-sync/causeway/node/commit"
 	"github.com/causeway-sync/causeway/node/p2p"
 )
 
@@ -62,6 +63,12 @@ type Config struct {
 	AdvertisePeerAddrs, Relays                       []string
 	RelayService, HolePunching, MDNS, NoPeerExchange bool
 
+	// ReserveDiskBytes and ReserveMemoryBytes are what operations of forkers and of
+	// revoked authors leave free, in bytes (docs/p2p.md, section 12): 0 is a part
+	// of the file system and of the memory, a negative one nothing. The first is at least
+	// twice commit.LowSpace.
+	ReserveDiskBytes, ReserveMemoryBytes int64
+
 	// RotateWait bounds the random time that the node waits before it rotates a
 	// key that writes elsewhere, too. Default: commit.DefaultRotateWait.
 	RotateWait time.Duration
@@ -103,6 +110,9 @@ func (c Config) Validate() error {
 	}
 	if err := p2p.CheckReach(c.AdvertisePeerAddrs, c.Relays); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if c.ReserveDiskBytes > 0 && c.ReserveDiskBytes < leastReserveDisk {
+		return fmt.Errorf("%w: a reserve of %d bytes of disk, at least %d: at %d own clients are refused", ErrConfig, c.ReserveDiskBytes, leastReserveDisk, commit.LowSpace)
 	}
 	if _, err := parseRetention(c.AutoCompactionMode, c.AutoCompactionRetention); err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// freeSpace fails: the free space is not told in the same way everywhere.
-func freeSpace(string) (int64, error) {
-	return 0, fmt.Errorf("free space: %w", errors.ErrUnsupported)
+// fileSystem fails: the free space is not told in the same way everywhere.
+func fileSystem(string) (free, total int64, err error) {
+	return 0, 0, fmt.Errorf("free space: %w", errors.ErrUnsupported)
 }

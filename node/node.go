@@ -90,7 +90,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 		Key: key, Mesh: n.mesh, Backend: n.pipeline, Meta: n.store,
 		Listen: cfg.ListenPeerAddrs, Peers: cfg.Peers, Logger: n.log, Registerer: registry,
 		Advertise: cfg.AdvertisePeerAddrs, Relays: cfg.Relays, RelayService: cfg.RelayService, HolePunching: cfg.HolePunching,
-		MDNS: cfg.MDNS, NoPeerExchange: cfg.NoPeerExchange,
+		MDNS: cfg.MDNS, NoPeerExchange: cfg.NoPeerExchange, Spaces: cfg.spaces(),
 	})
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func (n *Node) openPipeline(registry *prometheus.Registry) (*identity.PrivateKey
 	n.pipeline, err = commit.Open(commit.Config{
 		Store: n.store, Key: key, Next: next, NextKey: files.makeNext, Mesh: mesh, Logger: n.log,
 		Metrics: commit.NewMetrics(registry), OnFatal: n.fail, OnRotate: func() { n.rotated <- struct{}{} }, RotateWait: n.cfg.RotateWait,
-		Quota: n.cfg.quota(), MemberID: memberID, FreeSpace: func() (int64, error) { return freeSpace(n.cfg.DataDir) },
+		Quota: n.cfg.quota(), MemberID: memberID, FreeSpace: n.freeSpace,
 		Values: kube.NewCatalog(func(key []byte) ([]byte, bool) { return n.pipeline.View().Latest(key) }),
 	})
 	if err != nil {
@@ -135,6 +135,12 @@ func (n *Node) openPipeline(registry *prometheus.Registry) (*identity.PrivateKey
 		return key, files.dropNext()
 	}
 	return next, n.finishRotation(files)
+}
+
+// freeSpace returns how many bytes are free for the log.
+func (n *Node) freeSpace() (int64, error) {
+	free, _, err := fileSystem(n.cfg.DataDir)
+	return free, err
 }
 
 // openGateway listens for clients, who wait until serve is called.

@@ -102,10 +102,10 @@ func TestStatusAlarms(t *testing.T) {
 // TestFreeSpace: the file system of a directory has some space, and that of one
 // that does not exist has none to tell.
 func TestFreeSpace(t *testing.T) {
-	if free, err := freeSpace(t.TempDir()); err != nil || free <= 0 {
-		t.Errorf("freeSpace = %d, %v, want some", free, err)
+	if free, total, err := fileSystem(t.TempDir()); err != nil || free <= 0 || total < free {
+		t.Errorf("fileSystem = %d, %d, %v, want some", free, total, err)
 	}
-	if _, err := freeSpace(t.TempDir() + "/absent"); err == nil {
-		t.Error("freeSpace of an absent directory = nil, want an error")
+	if _, _, err := fileSystem(t.TempDir() + "/absent"); err == nil {
+		t.Error("fileSystem of an absent directory = nil, want an error")
 	}
 }

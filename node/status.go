@@ -23,10 +23,25 @@ func (n *Node) Status(context.Context) (admin.Status, error) {
 		ClientURLs: n.ClientURLs(), PeerAddresses: n.PeerAddrs(), Started: n.started.UTC(), Heads: []dag.ID{},
 		Forked: admin.Forked(graph, n.proofs()), Peers: n.peers(), Key: n.story(), Alarms: alarms(view.Alarms(), n.pipeline.LogSpaceLow()),
 	}
+	s.Short, s.Waiting = n.waiting()
 	for _, h := range graph.Heads() {
 		s.Heads = append(s.Heads, h.ID())
 	}
 	return s, nil
+}
+
+// waiting returns the spaces that are short, and for whom that means to wait.
+func (n *Node) waiting() ([]admin.Space, []admin.WaitingAuthor) {
+	spaces, authors := []admin.Space{}, []admin.WaitingAuthor{}
+	short, waiting := n.network.Shortages()
+	for _, s := range short {
+		spaces = append(spaces, admin.Space{Space: s.Space, Free: s.Free, Reserve: s.Reserve})
+	}
+	roster := n.pipeline.Graph().Roster()
+	for _, author := range waiting {
+		authors = append(authors, admin.WaitingAuthor{Author: author, Operator: operatorName(roster, author)})
+	}
+	return spaces, authors
 }
 
 // alarms returns the types of the alarms that stand.

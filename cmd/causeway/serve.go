@@ -49,6 +49,8 @@ Flags that mean what a flag of etcd means carry its name.`,
 	f.IntVar(&cfg.MaxRequestBytes, "max-request-bytes", etcdgw.DefaultMaxRequestBytes, "largest client request, in bytes")
 	f.IntVar(&cfg.MaxTxnOps, "max-txn-ops", etcdgw.DefaultMaxTxnOps, "most operations in a transaction")
 	f.DurationVar(&cfg.ProgressNotifyInterval, "watch-progress-notify-interval", etcdgw.DefaultProgressNotifyInterval, "interval of watch progress notifications")
+	f.Int64Var(&cfg.ReserveDiskBytes, "reserve-disk-bytes", 0, "bytes of the data directory's file system that operations of forkers and revoked nodes leave free (0: a tenth, 1 to 16 GiB, less on a small one; negative: none)")
+	f.Int64Var(&cfg.ReserveMemoryBytes, "reserve-memory-bytes", 0, "bytes of memory that these leave free (0: a tenth, at most 1 GiB; negative: none)")
 	gatewayFlagsParsed := gatewayFlags(c, &cfg)
 	authToken := f.String("auth-token", authTokenSimple, "kind of the tokens that users get; there is one kind")
 	f.IntVar(&cfg.BcryptCost, "bcrypt-cost", bcrypt.DefaultCost, "cost of hashing users' passwords, from 4 to 31")

@@ -59,6 +59,12 @@ func writeStatus(w io.Writer, st admin.Status) {
 	for i, f := range st.Forked {
 		fmt.Fprintf(w, "%s\t%s of %s, %d branches%s\n", []string{"forked", ""}[min(i, 1)], f.Author, orDash(printable(f.Operator)), f.Branches, shownNote(f))
 	}
+	for i, s := range st.Short {
+		fmt.Fprintf(w, "%s\t%s: %s free, %s are kept for honest work\n", []string{"short", ""}[min(i, 1)], s.Space, mib(s.Free), mib(s.Reserve))
+	}
+	for i, a := range st.Waiting {
+		fmt.Fprintf(w, "%s\t%s of %s: its operations, and what builds on them\n", []string{"waiting", ""}[min(i, 1)], a.Author, orDash(printable(a.Operator)))
+	}
 	fmt.Fprintf(w, "revision\t%d\n", st.Revision)
 	fmt.Fprintf(w, "keys\t%d\n", st.Keys)
 	fmt.Fprintf(w, "unsettled\t%s\n", unsettled(st.Unsettled))
@@ -82,6 +88,9 @@ func unsettled(n int64) string {
 	}
 	return fmt.Sprintf("%d keys that more than one write decides: see causeway conflicts", n)
 }
+
+// mib writes bytes in MiB.
+func mib(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }
 
 // writeStory writes what the node does with its place in the mesh, and what
 // became of its key.

@@ -41,6 +41,23 @@ type Status struct {
 	Peers         []Peer    `json:"peers"`          // by ID
 
 	Forked []ForkedAuthor `json:"forked"` // the authors of the forks, ascending
+
+	Short   []Space         `json:"short"`   // the spaces of which less than the reserve is free
+	Waiting []WaitingAuthor `json:"waiting"` // whose operations wait until there is more, ascending
+}
+
+// A Space is the disk or the memory, of which some is kept free of the operations of
+// forkers and revoked authors (docs/p2p.md, section 12).
+type Space struct {
+	Space   string `json:"space"`   // "disk" or "memory"
+	Free    int64  `json:"free"`    // bytes
+	Reserve int64  `json:"reserve"` // bytes
+}
+
+// WaitingAuthor is an author whose operations wait for space.
+type WaitingAuthor struct {
+	Author   identity.PublicKey `json:"author"`
+	Operator string             `json:"operator"` // its name; empty if it is not known
 }
 
 // Story is what a node does with its place in the mesh, and what became of its
