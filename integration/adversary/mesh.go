@@ -32,6 +32,9 @@ type Config struct {
 	Members []dagtest.Member
 	Apart   bool     // the correct nodes are not told of each other
 	Args    []string // of `causeway serve`, beside what the mesh gives
+
+	// Disk, if not nil, is given each site's empty data directory.
+	Disk func(site int, dir string)
 }
 
 // A Mesh has correct nodes, one operator's, and keys of liars, each another
@@ -45,6 +48,7 @@ type Mesh struct {
 	used   int        // liars taken
 	liars  int
 	args   []string
+	disk   func(site int, dir string)
 }
 
 // World returns the mesh of a config as it was founded, without nodes. Two calls
@@ -69,7 +73,7 @@ var OverQUIC bool
 // writes, and waits until they agree. They end with the test.
 func New(tb testing.TB, cfg Config) *Mesh {
 	tb.Helper()
-	m := &Mesh{tb: tb, World: World(tb, cfg), first: 1 + cfg.Sites, liars: cfg.Liars, args: cfg.Args}
+	m := &Mesh{tb: tb, World: World(tb, cfg), first: 1 + cfg.Sites, liars: cfg.Liars, args: cfg.Args, disk: cfg.Disk}
 	var peers []string
 	for i := range cfg.Sites {
 		s := m.newSite(1+i, fmt.Sprintf("site-%d", i))
@@ -92,6 +96,9 @@ func (m *Mesh) newSite(author int, name string) *Site {
 	m.tb.Helper()
 	node := harness.NewNode(m.tb)
 	node.QUIC = OverQUIC
+	if m.disk != nil {
+		m.disk(author-1, node.Dir)
+	}
 	key := m.World.Node(author)
 	if err := identity.WriteKeyFile(filepath.Join(node.Dir, "node.key"), key, name, nil); err != nil {
 		m.tb.Fatal(err)

@@ -35,6 +35,15 @@ func (m *Mesh) Watch(tb testing.TB) *Watch {
 	return w
 }
 
+// Writes waits until every correct node has answered some more own writes.
+func (w *Watch) Writes(tb testing.TB) {
+	tb.Helper()
+	for _, s := range w.mesh.Sites {
+		n := s.Writer.answered()
+		Eventually(tb, "own writes go on at "+s.Name, func() bool { return s.Writer.answered() >= n+3 })
+	}
+}
+
 // Survived checks what holds after every attack: own writes were answered and
 // are, the correct nodes agree and think well of each other, and the budget was
 // kept. It prints what it measured.
@@ -42,10 +51,7 @@ func (w *Watch) Survived(tb testing.TB, b Budget) {
 	tb.Helper()
 	m := w.mesh
 	attack := time.Since(w.began)
-	for _, s := range m.Sites {
-		n := s.Writer.answered()
-		Eventually(tb, "own writes go on at "+s.Name, func() bool { return s.Writer.answered() >= n+3 })
-	}
+	w.Writes(tb)
 	m.Agree(tb)
 	for i, s := range m.Sites {
 		answers, slowest, failure := s.Writer.take()

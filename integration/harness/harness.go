@@ -31,8 +31,14 @@ import (
 // StartTimeout bounds how long a node may take until it answers.
 const StartTimeout = 30 * time.Second
 
+// BinaryEnv names, if set, a causeway command to be run in place of one built here.
+const BinaryEnv = "CAUSEWAY_TEST_BINARY"
+
 // buildOnce compiles the command into a directory that [Main] removes.
 var buildOnce = sync.OnceValues(func() (string, error) {
+	if bin := os.Getenv(BinaryEnv); bin != "" {
+		return bin, nil
+	}
 	dir, err := os.MkdirTemp("", "causeway-harness-")
 	if err != nil {
 		return "", err

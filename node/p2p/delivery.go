@@ -83,6 +83,7 @@ func (d *delivery) settle(ctx context.Context, way string, queue []work) {
 		case w.err == nil:
 			delivered++
 			d.passed.delivered(w.op.ID())
+			d.n.reserve.took(w.op)
 			d.n.proofs.delivered(w.op.Header().Author)
 			if way == "gossip" { // the end of a session says what its peer holds
 				d.n.peers.holds(w.from, w.op.ID())

@@ -111,35 +111,51 @@ func (r *reserve) short() (short bool) {
 	return short
 }
 
-// takes reports whether an op of so many bytes, of an author whom the throttle
-// slows, may be taken now; spend says that it is.
-func (r *reserve) takes(author identity.PublicKey, bytes int, spend bool) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.look() {
-		return true
-	}
+// of returns the author's allowance. The lock is held.
+func (r *reserve) of(author identity.PublicKey) *allowance {
 	a := r.authors[author]
 	if a == nil {
 		a = new(allowance)
 		r.authors[author] = a // as many as are known to have forked, or are revoked
 	}
-	n := int64(bytes) + throttleUnit
-	if !a.waits && a.taken+n <= reserveAuthor && r.taken+n <= r.most {
-		if spend {
-			a.taken += n
-			r.taken += n
-		}
+	return a
+}
+
+// takes reports whether ops of so many bytes, of an author whom the throttle
+// slows, may be taken now, with others of it and of all such authors that are about to be. If
+// not, and they are verified, the author waits from now on.
+func (r *reserve) takes(author identity.PublicKey, bytes, its, all int64, verified bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.look() {
+		return true
+	}
+	a := r.of(author)
+	if !a.waits && a.taken+its+bytes <= reserveAuthor && r.taken+all+bytes <= r.most {
 		return true
 	}
 	r.n.metrics.throttled.WithLabelValues("space").Inc()
-	if spend && !a.waits { // what is not verified yet says nothing of the author
+	if verified && !a.waits {
 		first := len(r.waiting()) == 0
 		a.waits = true
 		r.tell(author, first)
 	}
 	return false
 }
+
+// took counts an op that was delivered: what only comes, as without its past, uses up nothing.
+func (r *reserve) took(op *dag.Signed) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if author := op.Header().Author; r.look() && r.n.throttle.slows(author, r.n.backend.Graph().Roster()) {
+		n := footprint(op)
+		r.of(author).taken += n
+		r.taken += n
+	}
+}
+
+// footprint is what an op counts for, in bytes.
+func footprint(op *dag.Signed) int64 { return int64(len(op.Block()) + len(op.Body()) + throttleUnit) }
 
 // tell says in the log, once while a space is short, that ops wait, and for whose sake.
 func (r *reserve) tell(author identity.PublicKey, first bool) {
@@ -202,6 +218,7 @@ func (r *reserve) sift(ops []*dag.Signed) []*dag.Signed {
 		return ops // it has just joined: all of this is history
 	}
 	slow := make(map[identity.PublicKey]bool)
+	its, all := make(map[identity.PublicKey]int64), int64(0) // of those left
 	left := make([]*dag.Signed, 0, len(ops))
 	for _, s := range ops {
 		author := s.Header().Author
@@ -210,9 +227,15 @@ func (r *reserve) sift(ops []*dag.Signed) []*dag.Signed {
 			is = r.n.throttle.slows(author, roster)
 			slow[author] = is
 		}
-		if !is || r.takes(author, len(s.Block())+len(s.Body()), true) {
-			left = append(left, s)
+		if is {
+			n := footprint(s)
+			if !r.takes(author, n, its[author], all, true) {
+				continue
+			}
+			its[author] += n
+			all += n
 		}
+		left = append(left, s)
 	}
 	return left
 }

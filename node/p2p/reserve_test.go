@@ -68,7 +68,13 @@ func TestReserve(t *testing.T) {
 		}
 	}
 	const size = 1000
-	sift := func(ops []*dag.Signed) int { return len(s.reserve.sift(ops)) }
+	sift := func(ops []*dag.Signed) int {
+		left := s.reserve.sift(ops)
+		for _, op := range left {
+			s.reserve.took(op)
+		}
+		return len(left)
+	}
 	forker, honest := heavy(m, 2, 100, size), heavy(m, 1, 100, size)
 	short := func(free int64, want bool) {
 		t.Helper()
@@ -85,6 +91,11 @@ func TestReserve(t *testing.T) {
 	short(testReserve-1, true)
 	if s.log.has("little space is left") {
 		t.Error("the log says that ops wait before any did")
+	}
+	for range 100 { // as without their past
+		if n := len(s.reserve.sift(forker[:2])); n != 2 {
+			t.Fatal("ops that are not delivered use up what is taken while a space is short")
+		}
 	}
 	taken := 0
 	for _, op := range forker {

@@ -47,7 +47,7 @@ func (t *throttle) passes(author identity.PublicKey, bytes int, spend bool) bool
 		b = &fresh
 		t.gossip[author] = b
 	}
-	if float64(b.left(now)) < units(bytes) || !t.n.reserve.takes(author, bytes, spend) {
+	if float64(b.left(now)) < units(bytes) || !t.n.reserve.takes(author, int64(bytes+throttleUnit), 0, 0, spend) {
 		return false
 	}
 	return !spend || b.take(units(bytes), now)
