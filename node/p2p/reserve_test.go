@@ -224,7 +224,7 @@ func TestLiarsLeaveSpace(t *testing.T) {
 			}
 		}
 		for j, other := range sites {
-			if last := s.standings.last(other.ID()); last != "" {
+			if last := s.standings.last(other.ID()); last != "" && last != "stalled" { // as a busy machine does
 				t.Errorf("site %d blames site %d for %q", i, j, last)
 			}
 		}
