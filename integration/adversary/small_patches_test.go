@@ -7,6 +7,7 @@ import (
 
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/crdt"
+	"github.com/causeway-sync/causeway/integration/harness"
 	"github.com/causeway-sync/causeway/integration/liar"
 )
 
@@ -86,4 +87,20 @@ func TestSmallPatches(t *testing.T) {
 		}
 	}
 	w.Survived(t, Budget{Memory: 256 << 20, Disk: 48 << 20})
+
+	// The log is sound, and a start by it comes to the same within the same bounds.
+	s := m.Sites[1]
+	s.Stop()
+	harness.Run(t, "", "dag", "verify", "--data-dir", s.Dir)
+	s.Start(m.Sites[0].Address())
+	if got := s.Get(t, name); got != want {
+		t.Errorf("started again, %s shows %d bytes that begin %.20s", s.Name, len(got), got)
+	}
+	if got, known := s.resident(); known && got > 384<<20 {
+		t.Errorf("started again, %s has %d bytes of memory", s.Name, got)
+	}
+	if got := s.Metric(t, "etcd_mvcc_db_total_size_in_use_in_bytes"); got > 40<<20 {
+		t.Errorf("started again, %s stores %.0f bytes", s.Name, got)
+	}
+	m.Agree(t)
 }
