@@ -61,8 +61,9 @@ func newReserve(n *Network, spaces []Space) *reserve {
 	return r
 }
 
-// look measures the spaces, unless it did so just now, and reports whether one
-// is short. The lock is held.
+// look measures the spaces, unless it did so just now, and reports whether ops
+// are to wait: a space is short, and this node is enrolled here. (One that has just joined
+// needs the past of that, whatever is in it.) The lock is held.
 func (r *reserve) look() (short bool) {
 	before := r.short()
 	if now := time.Now(); now.Sub(r.looked) >= spaceCheck {
@@ -79,6 +80,9 @@ func (r *reserve) look() (short bool) {
 		}
 		clear(r.authors)
 		r.taken = 0
+	}
+	if short {
+		_, short = r.n.backend.Graph().Roster().Author(r.n.self)
 	}
 	return short
 }
@@ -176,8 +180,9 @@ func (r *reserve) tell(author identity.PublicKey, first bool) {
 
 // waiting returns the authors whose ops wait, ascending. The lock is held.
 func (r *reserve) waiting() (authors []identity.PublicKey) {
+	roster := r.n.backend.Graph().Roster()
 	for author, a := range r.authors {
-		if a.waits {
+		if a.waits && r.n.throttle.slows(author, roster) { // it may be readmitted by now
 			authors = append(authors, author)
 		}
 	}
@@ -214,9 +219,6 @@ func (r *reserve) sift(ops []*dag.Signed) []*dag.Signed {
 		return ops
 	}
 	roster := r.n.backend.Graph().Roster()
-	if _, ok := roster.Author(r.n.self); !ok {
-		return ops // it has just joined: all of this is history
-	}
 	slow := make(map[identity.PublicKey]bool)
 	its, all := make(map[identity.PublicKey]int64), int64(0) // of those left
 	left := make([]*dag.Signed, 0, len(ops))

@@ -143,6 +143,23 @@ func TestReserve(t *testing.T) {
 	}
 }
 
+// TestReserveOfTheReadmitted: who is readmitted waits no more.
+func TestReserveOfTheReadmitted(t *testing.T) {
+	m := dagtest.New(t, 2)
+	space := new(testSpace)
+	s := openSite(t, siteConfig{mesh: m.Founding.ID(), key: m.Node(0), ops: m.Enrolled, edit: space.edit})
+	of := revoke(m, 1, m.Founding.ID())
+	s.carry(t, of)
+	ops := heavy(m, 1, 100, 1000)
+	if n := len(s.reserve.sift(ops)); n == len(ops) || len(s.reserve.waits()) != 1 {
+		t.Errorf("%d of a revoked author's ops are taken, %d authors wait, want some, 1", n, len(s.reserve.waits()))
+	}
+	s.carry(t, readmit(m, of))
+	if n := len(s.reserve.sift(ops)); n != len(ops) || len(s.reserve.waits()) != 0 {
+		t.Errorf("%d of a readmitted author's %d ops are taken, %d authors wait, want all, 0", n, len(ops), len(s.reserve.waits()))
+	}
+}
+
 // TestReserveOfANewcomer: who has only just joined takes all, as it needs the
 // past of its own enrolment.
 func TestReserveOfANewcomer(t *testing.T) {
@@ -152,7 +169,7 @@ func TestReserveOfANewcomer(t *testing.T) {
 	if err := s.proofs.take(unseen(t, m, 1)); err != nil {
 		t.Fatal(err)
 	}
-	if ops := heavy(m, 1, 100, 1000); len(s.reserve.sift(ops)) != len(ops) {
+	if ops := heavy(m, 1, 100, 1000); len(s.reserve.sift(ops)) != len(ops) || !s.reserve.takes(m.Author(1), reserveAuthor+1, 0, 0, true) || s.reserve.waits() != nil {
 		t.Error("a newcomer does not take all")
 	}
 }
