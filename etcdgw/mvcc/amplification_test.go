@@ -13,6 +13,7 @@ import (
 	"github.com/causeway-sync/causeway/dag"
 	"github.com/causeway-sync/causeway/dag/crdt"
 	"github.com/causeway-sync/causeway/dag/dagtest"
+	"github.com/causeway-sync/causeway/identity"
 )
 
 // padded returns a value of about size bytes of which patches change n.
@@ -205,19 +206,41 @@ func TestHistoryBound(t *testing.T) {
 }
 
 // BenchmarkAmplification is the receipt of operations of the worst patches: each makes a value of 256 KiB
-// again. It prints what an operation costs for each of its bytes, and what is kept of it.
+// again. It prints what an operation costs for each of its bytes, and what is kept of it; also where the
+// value was patched here at the same time, and where policy demands a form.
 func BenchmarkAmplification(b *testing.B) {
-	const size = crdt.MaxValue - 100
-	for _, many := range []int{1, 10, 1000, dag.MaxTransactions} {
-		b.Run(fmt.Sprintf("patches=%d", many), func(b *testing.B) {
+	const size = crdt.MaxValue - 200
+	value := func(pad, n int) string {
+		return fmt.Sprintf(`{"apiVersion":"v1","kind":"K","metadata":{"name":"k"},"n":%d,"pad":"%s"}`, n, strings.Repeat("x", pad))
+	}
+	for _, c := range []struct {
+		many             int
+		concurrent, form bool
+	}{{1, false, false}, {10, false, false}, {1000, false, false}, {dag.MaxTransactions, false, false}, {dag.MaxTransactions, true, false}, {dag.MaxTransactions, false, true}} {
+		b.Run(fmt.Sprintf("patches=%d,concurrent=%v,form=%v", c.many, c.concurrent, c.form), func(b *testing.B) {
 			b.StopTimer()
 			bytes, stored, kept := int64(0), int64(0), int64(0)
 			for range b.N {
 				v := newTurned(b)
-				v.do(put("k", padded(size, 0)))
+				if c.form {
+					forms := map[string]*identity.Form{"k": {Kind: "K", Versions: []string{"v1"}}}
+					s := &schedule{voided: make(map[txName]bool), index: make(map[string]uint32), kept: make(map[dag.ID]bool), forms: forms}
+					if err := v.turn(s, nil, nil, &v.log); err != nil {
+						b.Fatal(err)
+					}
+					v.log.add(testRecord{turn: s})
+				}
+				v.do(put("k", value(size, 0)))
 				own := v.seal()
-				ts := counting(b, own, "k", 0, many)
-				op := v.mesh.Op(1, v.mesh.Graph.Heads(), ts...)
+				if c.concurrent {
+					v.do(put("k", value(size+1, 0)))
+					v.seal()
+				}
+				ts := make([]dag.Transaction, c.many)
+				for i := range ts {
+					ts[i] = dag.Transaction{patchOf(b, own, "k", value(0, i), value(0, i+1))}
+				}
+				op := v.mesh.Op(1, []*dag.Op{own}, ts...)
 				v.Publish()
 				before, was := heapInUse(), v.Stats().Stored
 				v.Record(v.log.next())
