@@ -76,13 +76,7 @@ func benches() []benched {
 		k := 20000 + i/2
 		return edit{op: op(2 - i%2*2), key: item(k), value: fmt.Appendf(nil, `{"n":%d,"v":0}`, k), after: item(10000 + i*7919%n)}
 	}
-	one := uint32(0)
-	for _, c := range []byte("\x001\xfe") {
-		if one == 0 {
-			one = 2166136261
-		}
-		one = sumByte(one, c)
-	}
+	one := (&node{raw: []byte("1")}).sum()
 	return []benched{
 		{"compact", nil, object(false), 16000, memberEdits},
 		{"indented", nil, object(true), 14000, memberEdits},
@@ -148,6 +142,64 @@ func BenchmarkPatches(b *testing.B) {
 					})
 				}
 			}
+		}
+	}
+}
+
+// BenchmarkSums is what patches cost that compare checksums of nearly all of a
+// value: inside sequences in sequences, and a cut of what is not there.
+func BenchmarkSums(b *testing.B) {
+	deep := func(levels, n int, last string) string {
+		text := last
+		for range levels {
+			text = "[" + text + strings.Repeat(",1", n) + "]"
+		}
+		return text
+	}
+	for _, k := range []struct {
+		name   string
+		value  string
+		levels int
+	}{
+		{"one level", deep(2, 0, "1"+strings.Repeat(",1", MaxNodes-10)), 1},
+		{"all levels", deep(98, 160, "1"), 97},
+		{"at the bottom", deep(98, 0, "1"+strings.Repeat(",1", MaxNodes-200)), 97},
+		{"one cut", "[1" + strings.Repeat(",1", MaxNodes-10) + "]", 0},
+	} {
+		for _, way := range []struct {
+			name  string
+			apply func(*Tree, *Patch) (*Tree, error)
+		}{{"patch", Apply}, {"encoded", encodedApply}} {
+			b.Run(k.name+"/"+way.name, func(b *testing.B) {
+				t := Parse([]byte(k.value), nil)
+				if t.Opaque() {
+					b.Fatal("opaque")
+				}
+				for i := 0; b.Loop(); i++ {
+					b.StopTimer()
+					n := t.doc.get(valueKey)
+					var sums []uint32
+					for range k.levels {
+						n = n.list()[0].n
+						sums = append(sums, plainSum(sumStart, n))
+					}
+					e := edit{op: opItem, sum: plainSum(sumStart, n.list()[0].n), value: fmt.Append(nil, i)}
+					if k.levels == 0 {
+						e = edit{op: opCut, count: len(n.list()) - 1, sum: 1}
+					}
+					for l := k.levels - 1; l >= 0; l-- {
+						e = edit{op: opIn, sum: sums[l], edits: []edit{e}}
+					}
+					p, err := DecodePatch(newPatch([]edit{{op: opInside, key: valueKey, edits: []edit{e}}}).encoding)
+					if err != nil {
+						b.Fatal(err)
+					}
+					b.StartTimer()
+					if t, err = way.apply(t, p); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
 		}
 	}
 }

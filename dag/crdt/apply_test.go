@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -49,6 +50,55 @@ func sameNode(got, want *node) error {
 		}
 		if at := got.find(a[i].key); got.kind != sequence && at != i {
 			return fmt.Errorf("%q is found at %d, want %d", a[i].key, at, i)
+		}
+	}
+	return nil
+}
+
+// plainSum is the definition of a sum.
+func plainSum(h uint32, n *node) uint32 {
+	b := append([]byte{byte(n.kind)}, n.raw...)
+	sum := func() {
+		for _, c := range b {
+			h = (h ^ uint32(c)) * sumPrime
+		}
+		b = b[:0]
+	}
+	for _, k := range n.list() {
+		b = append(append(b, k.key...), 0xff)
+		sum()
+		h = plainSum(h, k.n)
+	}
+	b = append(b, 0xfe)
+	sum()
+	return h
+}
+
+// sameSums says where sums of n are not what they should be, from whatever they go on.
+func sameSums(n *node) error {
+	for _, h := range []uint32{sumStart, 0, 0xffffffff, sumStart} {
+		c := checksum{h: h, times: 1}
+		if c.item(n); c.h != plainSum(h, n) {
+			return fmt.Errorf("sum %x, want %x", c.h, plainSum(h, n))
+		}
+	}
+	kids := n.list()
+	for from := range min(len(kids), 3) {
+		for to := from + 1; to <= len(kids); to++ {
+			want := uint32(sumStart)
+			for _, k := range kids[from:to] {
+				want = plainSum(want, k.n)
+			}
+			for range 2 {
+				if got := n.chunks(context{}).sum(from, to); n.kids == nil && got != want || sumOf(kids[from:to]) != want {
+					return fmt.Errorf("sum %x of the children %d to %d, want %x", got, from, to, want)
+				}
+			}
+		}
+	}
+	for _, k := range kids {
+		if err := sameSums(k.n); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -273,13 +323,13 @@ func (d drawer) anyPatch(co corpus, t *Tree) *Patch {
 // TestApply: what patches make, one after the other without encoding in
 // between, is what their definition makes, in every respect.
 func TestApply(t *testing.T) {
-	defer func(n int) { chunkMax = n }(chunkMax)
+	defer func(n, m int) { chunkMax, sumMin = n, m }(chunkMax, sumMin)
 	for _, co := range append(slices.Clone(corpora), odd...) {
 		t.Run(co.name, func(t *testing.T) {
 			made, exact := 0, 0
 			rapid.Check(t, func(t *rapid.T) {
 				d := newDrawer(t)
-				chunkMax = pick(d, []int{1, 2, 3, 128})
+				chunkMax, sumMin = pick(d, []int{1, 2, 3, 128}), pick(d, []int{1, 20, 256})
 				fast := Parse(d.document(co), co.schema)
 				slow := fast
 				for range 8 {
@@ -295,6 +345,9 @@ func TestApply(t *testing.T) {
 				}
 				if string(fast.Value()) != string(slow.Value()) {
 					t.Fatalf("%q, want %q", fast.Value(), slow.Value())
+				}
+				if err := sameSums(fast.doc.get(valueKey)); err != nil {
+					t.Fatal(err)
 				}
 			})
 			if exact < made {
@@ -345,4 +398,38 @@ func FuzzApply(f *testing.F) {
 			t.Fatalf("%q, want %q", fast.Value(), slow.Value())
 		}
 	})
+}
+
+// TestApplyConcurrent: goroutines that share a tree make the same of it.
+func TestApplyConcurrent(t *testing.T) {
+	defer func(n, m int) { chunkMax, sumMin = n, m }(chunkMax, sumMin)
+	chunkMax, sumMin = 2, 1
+	value := `{"z":[[1,2,3,[4,5,6]],[7,8],9],"b":1,"a":{"p":1,"o":2,"n":3}}`
+	z := func() *node { return Parse([]byte(value), nil).doc.get(valueKey).get("z") }
+	first := inValue(t, nil, edit{op: opPlace, key: "c", value: []byte("1"), front: true}, edit{op: opReorder, keys: []string{"b"}})
+	patches := []*Patch{
+		inValue(t, []string{"z"}, edit{op: opIn, sum: z().kids[0].n.sum(), edits: []edit{{op: opInsert, index: 1, values: [][]byte{[]byte("0")}}}}),
+		inValue(t, []string{"z"}, edit{op: opCut, count: 2, sum: sumOf(z().kids[:2])}),
+		inValue(t, nil, edit{op: opSet, key: "y", value: []byte("1")}, edit{op: opReorder, keys: []string{"z", "y"}}),
+		inValue(t, []string{"a"}, edit{op: opSet, key: "m", value: []byte("1")}),
+		inValue(t, nil, edit{op: opDelete, key: "a"}),
+	}
+	for range 50 {
+		shared, err := Apply(Parse([]byte(value), nil), first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var group sync.WaitGroup
+		for i := range 2 * len(patches) {
+			group.Go(func() {
+				p := patches[i%len(patches)]
+				got, err := Apply(shared, p)
+				want, wantErr := slowApply(shared, p)
+				if err != nil || wantErr != nil || string(got.Value()) != string(want.Value()) || got.pinned() != want.pinned() {
+					t.Errorf("%v: %v, %v", p, err, wantErr)
+				}
+			})
+		}
+		group.Wait()
+	}
 }

@@ -271,15 +271,6 @@ func (a *assigner) sequence(sl *slot, s *shown, c context, edits []edit) {
 	}
 }
 
-// sumOf returns one checksum of several items.
-func sumOf(items []kid) uint32 {
-	h := uint32(2166136261)
-	for i := range items {
-		h = items[i].n.addSum(h)
-	}
-	return h
-}
-
 // applyEdits returns a document with the edits of a write that saw just it, as
 // they are: [Apply] makes the tree that is read of its bytes.
 func applyEdits(doc *node, s *Schema, edits []edit) *node {

@@ -54,6 +54,8 @@ type chunk struct {
 	hashes   []uint32 // of the names, unless it is a sequence
 	descents int      // children whose name is not greater than that of the one before
 	sum      part
+	items    sums // of the children
+	children sums // with their names
 	bare     bool // nothing but the children is noted: all of a container that is not wide
 }
 
@@ -207,18 +209,6 @@ func (cs chunks) search(key string, compare func(a, b string) int) (at int, foun
 	}
 	j, found := slices.BinarySearchFunc(cs[i-1].kids, key, func(k kid, key string) int { return compare(k.key, key) })
 	return at + j, found
-}
-
-// sum returns one checksum of the children from one to another.
-func (cs chunks) sum(from, to int) uint32 {
-	h := uint32(2166136261)
-	for _, k := range cs {
-		for i := max(from, 0); i < min(to, len(k.kids)); i++ {
-			h = k.kids[i].n.addSum(h)
-		}
-		from, to = from-len(k.kids), to-len(k.kids)
-	}
-	return h
 }
 
 // container returns the node of a kind with these children; names are the same

@@ -10,6 +10,7 @@ import (
 type extent struct {
 	part
 	wide *wide // of a container with more than chunkMax children
+	sums sums
 }
 
 // A part is an extent as it adds up. Bytes are those of the compact JSON text,
@@ -121,6 +122,13 @@ func (n *node) measure(c context) {
 		sum.add(&p)
 	}
 	n.m.part = c.whole(sum, len(n.kids) == 0)
+}
+
+// measureLeaf notes the extent of a leaf that is worth it.
+func (n *node) measureLeaf() {
+	if len(n.raw) >= sumMin {
+		n.m = &extent{part: n.extent()}
+	}
 }
 
 // measureText notes the extent of a leaf of JSON text that is no scalar, which

@@ -43,6 +43,8 @@ func (b *jsonBuilder) value(p place) *node {
 		n = &node{raw: b.text[from:b.pos:b.pos]}
 		if c := n.raw[0]; b.nodes >= 0 && (c == '{' || c == '[') {
 			n.measureText(before - b.nodes)
+		} else {
+			n.measureLeaf()
 		}
 		return n
 	}

@@ -134,24 +134,3 @@ func (n *node) equal(m *node) bool {
 	}
 	return true
 }
-
-// sum returns a checksum of the tree (FNV-1a, 32 bits). It only tells a
-// neighbour from the item that was meant (docs/merge.md section 5); nothing
-// rests on it being hard to forge.
-func (n *node) sum() uint32 { return n.addSum(2166136261) }
-
-func (n *node) addSum(h uint32) uint32 {
-	h = sumByte(h, byte(n.kind))
-	for _, c := range n.raw {
-		h = sumByte(h, c)
-	}
-	for _, k := range n.list() {
-		for i := range len(k.key) {
-			h = sumByte(h, k.key[i])
-		}
-		h = k.n.addSum(sumByte(h, 0xff))
-	}
-	return sumByte(h, 0xfe)
-}
-
-func sumByte(h uint32, c byte) uint32 { return (h ^ uint32(c)) * 16777619 }

@@ -197,6 +197,8 @@ func (w *wireParser) field(raw []byte, records []record, p place, depth int) *no
 		n = &node{raw: raw}
 		if peak := before - w.low; peak > 1 {
 			n.m = &extent{part: part{size: len(raw), nodes: 1, peak: peak}}
+		} else {
+			n.measureLeaf()
 		}
 		return n
 	}
