@@ -70,6 +70,9 @@ func (s *Session) Receive(frame []byte) ([]*dag.Unverified, error) {
 func (s *Session) decode(b batch) (ops []*dag.Unverified, received int, err error) {
 	g := s.src.Graph()
 	for rest := b.ops; len(rest) > 0; received++ {
+		if s.between != nil {
+			s.between()
+		}
 		if received == 1 && batchHead+len(b.ops) > TargetFrame {
 			return nil, 0, fmt.Errorf("%w: several ops in a frame of %d bytes, at most %d", ErrLimit, batchHead+len(b.ops), TargetFrame)
 		}

@@ -52,6 +52,9 @@ type Config struct {
 	// sketchFrom is for tests: authors in a vector from which it becomes a
 	// sketch, if not 0.
 	sketchFrom int
+	// Between is called by [Session.Receive] before each op that it decodes,
+	// with no lock held: it may take a while. May be nil.
+	Between func()
 }
 
 // A Session is one side of one exchange with one peer. Frames from [Session.Next]
@@ -68,6 +71,7 @@ type Session struct {
 	maxAgain   int64
 	sketchFrom int
 	spare      func() []identity.PublicKey // Config.Without
+	between    func()                      // Config.Between
 	memory     memory                      // as configured, but empty if the graph does not hold it
 	anchor     []*dag.Op                   // those ops
 	offered    []*dag.Op                   // what was sent before or held once

@@ -25,9 +25,12 @@ func newFlate(level int) *flate.Writer {
 	return w
 }
 
+// restEvery is how many bytes are compressed, or the contrary, between two rests.
+const restEvery = 32 << 10
+
 // deflate appends b to head in compressed form. It returns nil if that does not pay,
-// or if a receiver would refuse it.
-func deflate(head, b []byte) []byte {
+// or if a receiver would refuse it. It rests now and then.
+func deflate(head, b []byte, work *piece) []byte {
 	if len(b) < minDeflate {
 		return nil
 	}
@@ -39,8 +42,12 @@ func deflate(head, b []byte) []byte {
 	defer pool.Put(w)
 	out := bytes.NewBuffer(head)
 	w.Reset(out)
-	if _, err := w.Write(b); err != nil {
-		panic(err) // a buffer takes everything
+	for left := b; len(left) > 0; work.rest() {
+		n, err := w.Write(left[:min(len(left), restEvery)])
+		if err != nil {
+			panic(err) // a buffer takes everything
+		}
+		left = left[n:]
 	}
 	if err := w.Close(); err != nil {
 		panic(err)
@@ -55,8 +62,8 @@ func deflate(head, b []byte) []byte {
 var inflaters = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
 
 // inflate returns the n bytes that z is the compressed form of. It takes n bytes of memory,
-// and refuses before that what expands to more than maxInflation times its length. The error wraps ErrMalformed.
-func inflate(z []byte, n int) ([]byte, error) {
+// and refuses before that what expands to more than maxInflation times its length. It rests now and then. The error wraps ErrMalformed.
+func inflate(z []byte, n int, work *piece) ([]byte, error) {
 	if n > maxInflation*len(z) {
 		return nil, fmt.Errorf("%w: %d bytes compressed to %d", ErrMalformed, n, len(z))
 	}
@@ -67,8 +74,12 @@ func inflate(z []byte, n int) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
 	}
 	b := make([]byte, n)
-	if _, err := io.ReadFull(r, b); err != nil {
-		return nil, fmt.Errorf("%w: compressed: %v", ErrMalformed, err)
+	for left := b; len(left) > 0; work.rest() {
+		some := left[:min(len(left), restEvery)]
+		if _, err := io.ReadFull(r, some); err != nil {
+			return nil, fmt.Errorf("%w: compressed: %v", ErrMalformed, err)
+		}
+		left = left[len(some):]
 	}
 	var more [1]byte
 	if k, err := r.Read(more[:]); k > 0 || err != io.EOF || src.Len() > 0 {

@@ -50,14 +50,14 @@ func TestDeflate(t *testing.T) {
 		{"half noise", append(bytes.Repeat(text, 40), noise[:4<<10]...), true},
 		{"more than a receiver opens", make([]byte, 1<<20), false},
 	} {
-		z := deflate([]byte("head"), c.b)
+		z := deflate([]byte("head"), c.b, nil)
 		if (z != nil) != c.pays {
 			t.Errorf("%s: %d bytes became %d, want that it pays: %v", c.name, len(c.b), len(z), c.pays)
 		}
 		if z == nil {
 			continue
 		}
-		if got, err := inflate(z[4:], len(c.b)); err != nil || !bytes.Equal(got, c.b) || len(z) >= len(c.b) {
+		if got, err := inflate(z[4:], len(c.b), nil); err != nil || !bytes.Equal(got, c.b) || len(z) >= len(c.b) {
 			t.Errorf("%s: inflate gave %d bytes of %d from %d, %v", c.name, len(got), len(c.b), len(z), err)
 		}
 	}
@@ -76,7 +76,7 @@ func TestDeflate(t *testing.T) {
 		"a bomb":        {squeezed(t, make([]byte, 1<<20), 9), 1 << 20},
 		"a bomb, lying": {squeezed(t, make([]byte, 1<<20), 9), 1 << 10},
 	} {
-		if got, err := inflate(c.z, c.n); !errors.Is(err, ErrMalformed) {
+		if got, err := inflate(c.z, c.n, nil); !errors.Is(err, ErrMalformed) {
 			t.Errorf("inflate(%s) = %d bytes, %v, want ErrMalformed", name, len(got), err)
 		}
 	}

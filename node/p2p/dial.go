@@ -87,6 +87,9 @@ func (n *Network) notifiee() network.Notifiee {
 	return notifiee{&network.NotifyBundle{
 		ConnectedF: func(_ network.Network, c network.Conn) {
 			poke(n.lanes.wake)
+			if n.admitted(c.RemotePeer()) == nil {
+				n.doors.good.add(c.RemoteMultiaddr())
+			}
 			if !relayed(c) {
 				n.start(func(ctx context.Context) { n.direct(ctx, c.RemotePeer()) })
 			}

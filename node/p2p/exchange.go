@@ -31,11 +31,14 @@ type exchange struct {
 	stream network.Stream
 	frames *framer
 	gotten []dag.ID // ops the peer sent that are delivered now
+
+	sending, receiving *piece // of each of the two goroutines
 }
 
 func newExchange(n *Network, p peer.ID, s network.Stream) *exchange {
 	frames := newFramer(s, reconcile.MaxFrame, n.timing.Stall)
 	frames.short = true
+	frames.turn = func() (*piece, error) { return n.remote.begin(n.ctx) }
 	return &exchange{n: n, peer: p, stream: s, frames: frames}
 }
 
@@ -127,16 +130,17 @@ func resetCode(err error) (network.StreamErrorCode, bool) {
 }
 
 func (x *exchange) open() (*reconcile.Session, error) {
-	cfg := reconcile.Config{Mesh: x.n.mesh, Memory: x.n.syncer.anchor(x.peer), Without: x.n.reserve.waits}
+	cfg := reconcile.Config{Mesh: x.n.mesh, Memory: x.n.syncer.anchor(x.peer), Without: x.n.reserve.waits,
+		Between: func() { x.receiving.rest() }}
 	_, _ = rand.Read(cfg.Salt[:]) // it never fails
 	x.n.peers.with(x.peer, func(st *peerState) { cfg.MaxAgain = st.again.left(time.Now()) })
 	if cfg.MaxAgain <= 0 {
 		cfg.MaxAgain = -1
 	}
-	session, err := reconcile.New(x.n.backend, cfg)
+	session, err := reconcile.New(restingSource{x.n.backend, x}, cfg)
 	if errors.Is(err, reconcile.ErrMemory) {
 		cfg.Memory = nil
-		session, err = reconcile.New(x.n.backend, cfg)
+		session, err = reconcile.New(restingSource{x.n.backend, x}, cfg)
 	}
 	return session, err
 }
@@ -148,7 +152,13 @@ func (x *exchange) send(ctx context.Context, session *reconcile.Session, receive
 	alive := time.NewTicker(max(x.n.timing.Stall/4, time.Millisecond))
 	defer alive.Stop()
 	for open := true; ; {
+		work, err := x.n.remote.begin(ctx)
+		if err != nil {
+			return err
+		}
+		x.sending = work
 		frame, done, err := session.Next()
+		work.end(len(frame))
 		switch {
 		case err != nil:
 			return err
@@ -204,6 +214,7 @@ func (x *exchange) receive(ctx context.Context, session *reconcile.Session, rece
 		}
 	}()
 	last := time.Now() // a frame came that says anything
+	alive := newBucket(aliveRate, aliveBurst, last)
 	for !session.Done() {
 		frame, err := x.frames.read()
 		if err != nil {
@@ -218,6 +229,9 @@ func (x *exchange) receive(ctx context.Context, session *reconcile.Session, rece
 			if time.Since(last) > maxIdle*x.n.timing.Stall {
 				return fmt.Errorf("%w: nothing but signs of life", ErrStalled)
 			}
+			if !alive.take(1, time.Now()) {
+				return fmt.Errorf("%w: more than %d signs of life a second", ErrStalled, aliveRate)
+			}
 			continue
 		}
 		last = time.Now()
@@ -226,7 +240,11 @@ func (x *exchange) receive(ctx context.Context, session *reconcile.Session, rece
 				return err
 			}
 		}
+		if x.receiving, err = x.n.remote.begin(ctx); err != nil {
+			return err
+		}
 		ops, err := session.Receive(frame)
+		x.receiving.end(len(frame))
 		if err != nil {
 			return err
 		}

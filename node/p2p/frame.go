@@ -27,11 +27,13 @@ const readChunk = 64 << 10
 // (reading, writing) from one goroutine each.
 type framer struct {
 	s     network.Stream
-	limit int           // of a frame read, in bytes
-	stall time.Duration // for every chunk read or written
-	short bool          // frames may be compressed
-	in    int64         // bytes read so far
-	out   int64         // bytes written so far
+	limit int                    // of a frame read, in bytes
+	stall time.Duration          // for every chunk read or written
+	short bool                   // frames may be compressed
+	turn  func() (*piece, error) // waits until one may be, or the contrary; nil: at once
+	in    int64                  // bytes read so far
+	small int64                  // reads that brought only a few bytes
+	out   int64                  // bytes written so far
 }
 
 func newFramer(s network.Stream, limit int, stall time.Duration) *framer {
@@ -66,7 +68,12 @@ func (f *framer) readShort(n uint32) ([]byte, error) {
 	if uint64(length) > uint64(f.limit) {
 		return nil, fmt.Errorf("%w: %d bytes compressed, at most %d", ErrFrameTooLong, length, f.limit)
 	}
-	return inflate(p[frameHead:], int(length))
+	work, err := f.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer work.end(0)
+	return inflate(p[frameHead:], int(length), work)
 }
 
 // payload reads a payload of size bytes.
@@ -94,14 +101,39 @@ func (f *framer) fill(p []byte) error {
 	if err := f.s.SetReadDeadline(time.Now().Add(f.stall)); err != nil {
 		return err
 	}
-	n, err := io.ReadFull(f.s, p)
-	f.in += int64(n)
-	return stalled(err)
+	for n := 0; n < len(p); {
+		m, err := f.s.Read(p[n:])
+		f.in += int64(m)
+		if n += m; n == len(p) {
+			break
+		}
+		switch {
+		case err == nil:
+		case n > 0 && errors.Is(err, io.EOF):
+			return io.ErrUnexpectedEOF
+		default:
+			return stalled(err)
+		}
+		if m < smallRead {
+			if f.small++; f.small > smallReads+f.in/smallReadPer {
+				return fmt.Errorf("%w: a few bytes at a time", ErrStalled)
+			}
+		}
+	}
+	return nil
 }
 
 // write sends p as one frame. Errors: ErrStalled, or the stream's error.
 func (f *framer) write(p []byte) error {
-	b := f.frame(p)
+	var work *piece
+	if f.short && len(p) >= minDeflate {
+		var err error
+		if work, err = f.begin(); err != nil {
+			return err
+		}
+	}
+	b := f.frame(p, work)
+	work.end(0)
 	for len(b) > 0 {
 		step := min(len(b), readChunk)
 		if err := f.s.SetWriteDeadline(time.Now().Add(f.stall)); err != nil {
@@ -117,17 +149,25 @@ func (f *framer) write(p []byte) error {
 	return nil
 }
 
-// frame returns p with its head.
-func (f *framer) frame(p []byte) []byte {
+// frame returns p with its head, which is some work.
+func (f *framer) frame(p []byte, work *piece) []byte {
 	if f.short {
 		head := make([]byte, frameHead, 2*frameHead+len(p))
-		if b := deflate(binary.BigEndian.AppendUint32(head, uint32(len(p))), p); b != nil {
+		if b := deflate(binary.BigEndian.AppendUint32(head, uint32(len(p))), p, work); b != nil {
 			binary.BigEndian.PutUint32(b, uint32(len(b)-frameHead)|shortFrame)
 			return b
 		}
 	}
 	b := binary.BigEndian.AppendUint32(make([]byte, 0, frameHead+len(p)), uint32(len(p)))
 	return append(b, p...)
+}
+
+// begin waits for the turn of some work of a session.
+func (f *framer) begin() (*piece, error) {
+	if f.turn == nil {
+		return nil, nil
+	}
+	return f.turn()
 }
 
 // stalled names a deadline's error ErrStalled.

@@ -80,7 +80,7 @@ func frameLength(b []byte) int {
 // and what a node writes is read as it was.
 func FuzzShortFrame(f *testing.F) {
 	for _, p := range [][]byte{nil, []byte("short"), bytes.Repeat([]byte("compressed "), 30), make([]byte, 5000)} {
-		f.Add((&framer{short: true}).frame(p), uint16(8192))
+		f.Add((&framer{short: true}).frame(p, nil), uint16(8192))
 	}
 	f.Fuzz(func(t *testing.T, sent []byte, limit uint16) {
 		frames := newFramer(bytesStream{Reader: bytes.NewReader(sent)}, int(limit), time.Second)
@@ -93,7 +93,7 @@ func FuzzShortFrame(f *testing.F) {
 			if len(p) > int(limit) || len(p) > maxInflation*len(sent) {
 				t.Fatalf("%d bytes were read from %d with a limit of %d", len(p), len(sent), limit)
 			}
-			again := newFramer(bytesStream{Reader: bytes.NewReader(frames.frame(p))}, int(limit), time.Second)
+			again := newFramer(bytesStream{Reader: bytes.NewReader(frames.frame(p, nil))}, int(limit), time.Second)
 			again.short = true
 			if got, err := again.read(); err != nil || !bytes.Equal(got, p) {
 				t.Fatalf("read(frame(%x)) = %x, %v", p, got, err)

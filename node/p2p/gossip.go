@@ -85,6 +85,7 @@ func messageID(m *pb.Message) string {
 
 // own takes an own op for publishing. It never blocks.
 func (g *gossip) own(_ *dag.Op, block, body []byte) {
+	g.n.remote.wrote()
 	g.n.warden.look()
 	if len(block)+len(body)+16 > maxGossip {
 		poke(g.now)

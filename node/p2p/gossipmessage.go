@@ -24,7 +24,7 @@ type gossipMessage struct {
 
 // encodeGossipOp encodes an op, its body compressed where that is shorter.
 func encodeGossipOp(block, body []byte) []byte {
-	if z := deflate(nil, body); z != nil {
+	if z := deflate(nil, body, nil); z != nil {
 		return encodeGossipShort(block, len(body), z)
 	}
 	b := make([]byte, 0, len(block)+len(body)+16)
@@ -97,7 +97,7 @@ func decodeGossip(data []byte) (*gossipMessage, error) {
 			return nil, fmt.Errorf("%w: gossip of %d bytes, at most %d", ErrMalformed, length, maxGossip)
 		}
 		var err error
-		if m.body, err = inflate(short, int(length)); err != nil {
+		if m.body, err = inflate(short, int(length), nil); err != nil {
 			return nil, err
 		}
 	}

@@ -8,14 +8,15 @@ import (
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/connmgr"
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/gologshim"
 	conns "github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/net/upgrader"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
-	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/causeway-sync/causeway/identity"
@@ -55,6 +56,8 @@ type hostConfig struct {
 	punch bool
 	// pinned are addresses of configured peers: they have room where others have none.
 	pinned []multiaddr.Multiaddr
+	// doors decide about connections that peers open; nil for some of its own.
+	doors *doors
 	// further options are applied after all others.
 	further []libp2p.Option
 }
@@ -68,6 +71,9 @@ func newHost(key *identity.PrivateKey, c hostConfig) (host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.doors == nil {
+		c.doors = newDoors()
+	}
 	resources, err := newResources(c.pinned)
 	if err != nil {
 		return nil, err
@@ -80,10 +86,16 @@ func newHost(key *identity.PrivateKey, c hostConfig) (host.Host, error) {
 	opts := []libp2p.Option{
 		libp2p.Identity(priv),
 		libp2p.Transport(quic.NewTransport),
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), // else a port that another process has would be shared, not refused
-		libp2p.Security(tls.ID, tls.New),
-		libp2p.Security(noise.ID, noise.New),
-		libp2p.ResourceManager(resources),
+		libp2p.Transport(newTCP(c.doors)),
+		libp2p.Security(tls.ID, func(id protocol.ID, key crypto.PrivKey, muxers []upgrader.StreamMuxer) (*pacedSecurity, error) {
+			t, err := tls.New(id, key, muxers)
+			return &pacedSecurity{t, c.doors}, err
+		}),
+		libp2p.Security(noise.ID, func(id protocol.ID, key crypto.PrivKey, muxers []upgrader.StreamMuxer) (*pacedSecurity, error) {
+			t, err := noise.New(id, key, muxers)
+			return &pacedSecurity{t, c.doors}, err
+		}),
+		libp2p.ResourceManager(c.doors.at(resources)),
 		libp2p.ConnectionManager(manager),
 		libp2p.UserAgent("causeway"),
 		libp2p.Ping(false),

@@ -61,7 +61,41 @@ const (
 	// maxStreams bounds streams that peers opened, and those that this node did.
 	maxStreams = 4096
 	// maxHandshakes bounds connections that peers opened and whose keys are not known yet.
-	maxHandshakes = 128
+	// The last keptHandshakes of them are for addresses where peers proved good.
+	maxHandshakes, keptHandshakes = 128, 32
+	// acceptRate and acceptBurst pace the connections over TCP that are accepted, per second and at once: one
+	// that says nothing of use costs 150 µs. As many as maxBacklog wait in the system's queue, for a second that is.
+	acceptRate, acceptBurst, maxBacklog = 256, 256, 256
+	// handshakeShare bounds the handshakes of connections that peers opened, to that part of one
+	// processor's time, and handshakeBurst what they may take at once, some sixty of them. So a tenth of own
+	// requests wait for one.
+	handshakeShare, handshakeBurst = 0.1, 100 * time.Millisecond
+	// maxPiece bounds what one piece of a handshake is said to have taken, as other processes may have had
+	// the processor meanwhile; minPause is the shortest pause that is worth a timer.
+	maxPiece, minPause = 10 * time.Millisecond, time.Millisecond
+	// maxWaiting bounds the handshakes that wait for their turn at addresses that are known
+	// good, and at others, a second's worth.
+	maxWaiting = 64
+	// maxHandshakeReads bounds the reads of a handshake, of which each is a turn: some
+	// ten are usual.
+	maxHandshakeReads = 64
+	// pauseFactor is how much longer than a piece of work for a peer the pause after it is, on one
+	// processor while own clients write: such work has a fifth of it then. ownLately is how
+	// long after an own op they are taken to.
+	// restAfter is how long a piece is after which it is divided. aloneRate bounds, at such times, the bytes of operations
+	// sent and received in sessions, per second: what is made of each byte is eight on the heap, and so more often
+	// than not what own clients wait for is the collector.
+	pauseFactor, ownLately, restAfter, aloneRate = 4, 100 * time.Millisecond, 500 * time.Microsecond, 4 << 20
+	// smallRead bounds what a read that does not fill a frame must bring not to count as a trickle, in bytes;
+	// smallReads those of a session that may bring less, and one more for each smallReadPer bytes that came.
+	// Each of them wakes us, whatever it brings; on any link all but the last of a frame bring more.
+	smallRead, smallReads, smallReadPer = 256, 32, 16 << 10
+	// aliveRate and aliveBurst bound the empty frames of a session, per second: a peer that is alive sends one in 2.5 s.
+	aliveRate, aliveBurst = 10, 32
+	// quicHandshake is what a handshake over QUIC is taken to cost.
+	quicHandshake = 2 * time.Millisecond
+	// maxGoodAddrs bounds the network addresses where peers proved good, goodAddrFor how long that counts.
+	maxGoodAddrs, goodAddrFor = 1024, 24 * time.Hour
 	// maxAddrConns bounds the connections with one network address, IPv4 or IPv6
 	// network of 56 bits, so that a stranger with one address cannot take all; as many
 	// sites may be behind one router. addrConnRate and addrConnBurst bound new ones, per

@@ -55,6 +55,8 @@ type Network struct {
 	metrics       *metrics
 	standings     *standings
 	cuts          cuts
+	doors         *doors
+	remote        *remote
 	book          *book
 	peers         *peers
 	introductions *introductions
@@ -70,8 +72,6 @@ type Network struct {
 	warden        *warden
 	lanes         *lanes
 	emitPeer      event.Emitter
-
-	verifying chan struct{} // held while a session's signatures are verified
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -96,8 +96,8 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 	}
 	n := &Network{
 		backend: cfg.Backend, mesh: cfg.Mesh, key: cfg.Key, self: cfg.Key.Public(), meta: cfg.Meta,
-		log: cfg.Logger, timing: cfg.Timing.withDefaults(), cfg: cfg, room: cfg.room.withDefaults(), metrics: newMetrics(), introductions: newIntroductions(),
-		verifying: make(chan struct{}, 1),
+		log: cfg.Logger, timing: cfg.Timing.withDefaults(), cfg: cfg, room: cfg.room.withDefaults(), metrics: newMetrics(), introductions: newIntroductions(), doors: newDoors(),
+		remote: newRemote(),
 	}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
@@ -155,7 +155,7 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 // listen opens the sockets and starts the goroutines.
 func (n *Network) listen() error {
 	var err error
-	if n.host, err = newHost(n.key, hostConfig{gater: connGate{n}, addrs: n.advertised, punch: n.cfg.HolePunching, pinned: n.book.configured(), further: n.cfg.HostOptions}); err != nil {
+	if n.host, err = newHost(n.key, hostConfig{gater: connGate{n}, addrs: n.advertised, punch: n.cfg.HolePunching, pinned: n.book.configured(), doors: n.doors, further: n.cfg.HostOptions}); err != nil {
 		return err
 	}
 	if n.emitPeer, err = n.host.EventBus().Emitter(new(event.EvtPeerProtocolsUpdated)); err != nil {
@@ -393,6 +393,9 @@ func (n *Network) mayOpen(p peer.ID) error {
 func (n *Network) shutOut(p peer.ID, _ time.Duration) {
 	n.start(func(context.Context) {
 		n.delivery.forget(p)
+		for _, c := range n.host.Network().ConnsToPeer(p) {
+			n.doors.good.drop(c.RemoteMultiaddr())
+		}
 		_ = n.host.Network().ClosePeer(p)
 	})
 }

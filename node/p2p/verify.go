@@ -2,7 +2,6 @@ package p2p
 
 import (
 	"context"
-	"runtime"
 
 	"github.com/causeway-sync/causeway/dag"
 )
@@ -13,27 +12,24 @@ import (
 const verifyBatch = 32
 
 // verify verifies ops of a session, parents first, until one fails: then the
-// session ends, and what its peer sent beside is not looked at. Of all sessions
-// one is at it at a time, so that peers, however many, keep one processor busy at most.
+// session ends, and what its peer sent beside is not looked at.
 func (n *Network) verify(ctx context.Context, ops []*dag.Unverified) ([]*dag.Signed, error) {
 	signed := make([]*dag.Signed, 0, len(ops))
 	for len(ops) > 0 {
-		select {
-		case n.verifying <- struct{}{}:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
 		some := ops[:min(len(ops), verifyBatch)]
 		ops = ops[len(some):]
+		work, err := n.remote.begin(ctx)
+		if err != nil {
+			return nil, err
+		}
 		good, errs := dag.Verify(some)
-		<-n.verifying
+		work.end(0)
 		for _, err := range errs {
 			if err != nil {
 				return nil, err
 			}
 		}
 		signed = append(signed, good...)
-		runtime.Gosched()
 	}
 	return signed, nil
 }

@@ -25,12 +25,14 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/causeway-sync/causeway/integration/adversary"
+	"github.com/causeway-sync/causeway/integration/usage"
 )
 
 // The bounds of the ratios of own writes' latencies, attacked to quiet.
@@ -53,9 +55,10 @@ func main() {
 	pace := flag.Duration("pace", 4*time.Millisecond, "the client's pause between two puts")
 	history := flag.Int("history", 20, "MiB of history before, for those who ask for it again and again")
 	profile := flag.String("profile", "", "where to write the node's CPU profile of the last attacked time")
+	trace := flag.String("trace", "", "where to write the node's execution trace of the last attacked time")
 	check := flag.Bool("check", false, "fail if a bound is missed")
 	flag.Parse()
-	b := bench{rounds: *rounds, duration: *duration, pace: *pace, history: *history, profile: *profile}
+	b := bench{rounds: *rounds, duration: *duration, pace: *pace, history: *history, profile: *profile, trace: *trace}
 	for name := range adversary.Loud {
 		if *only == "" || *only == name {
 			b.attacks = append(b.attacks, name)
@@ -112,10 +115,14 @@ type bench struct {
 	history  int // MiB
 	attacks  []string
 	profile  string
+	trace    string
 }
 
 // latency is what own writes took.
-type latency struct{ p50, p99 time.Duration }
+type latency struct {
+	p50, p99 time.Duration
+	cores    float64 // what of its core the node had meanwhile
+}
 
 // run prints every measurement, and reports whether a bound was missed.
 func (b bench) run(suite *adversary.Suite) (missed bool) {
@@ -130,7 +137,7 @@ func (b bench) run(suite *adversary.Suite) (missed bool) {
 		victim.Put(suite, fmt.Sprintf("/history/%d", i), strings.Repeat("x", 256<<10))
 	}
 	fmt.Printf("one client, a put of 64 bytes every %v and what it takes; %v per measurement; %d MiB of history\n\n", b.pace, b.duration, b.history)
-	fmt.Printf("%-14s %8s %8s   %8s %8s   %5s %5s\n", "", "quiet p50", "p99", "attacked p50", "p99", "p50", "p99")
+	fmt.Printf("%-14s %8s %8s %6s   %8s %8s %6s   %5s %5s\n", "", "quiet p50", "p99", "core", "attacked p50", "p99", "core", "p50", "p99")
 	ratios := make(map[string][2][]float64)
 	for round := range b.rounds {
 		for _, name := range b.attacks {
@@ -146,8 +153,8 @@ func (b bench) run(suite *adversary.Suite) (missed bool) {
 			r[0] = append(r[0], float64(loud.p50)/float64(quiet.p50))
 			r[1] = append(r[1], float64(loud.p99)/float64(quiet.p99))
 			ratios[name] = r
-			fmt.Printf("%-14s %8.2f %8.2f   %8.2f %8.2f ms   %5.2f %5.2f   round %d\n", name, ms(quiet.p50), ms(quiet.p99), ms(loud.p50), ms(loud.p99),
-				r[0][round], r[1][round], round+1)
+			fmt.Printf("%-14s %8.2f %8.2f %5.0f%%   %8.2f %8.2f %5.0f%% ms   %5.2f %5.2f   round %d\n", name, ms(quiet.p50), ms(quiet.p99), 100*quiet.cores,
+				ms(loud.p50), ms(loud.p99), 100*loud.cores, r[0][round], r[1][round], round+1)
 		}
 	}
 	fmt.Printf("\n%-14s %6s %6s   medians of the rounds; at most %.1f and %.1f\n", "", "p50", "p99", boundP50, boundP99)
@@ -172,8 +179,13 @@ func median(list []float64) float64 {
 // measure has one client put at its pace, and returns what that took.
 func (b bench) measure(suite *adversary.Suite, s *adversary.Site) latency {
 	var took []time.Duration
+	before, err := usage.Of(s.PID())
+	if err != nil {
+		suite.Fatal(err)
+	}
+	began := time.Now()
 	value := []byte(strings.Repeat("v", 64))
-	for began := time.Now(); time.Since(began) < b.duration; time.Sleep(b.pace) {
+	for ; time.Since(began) < b.duration; time.Sleep(b.pace) {
 		at := time.Now()
 		_, err := s.KV().Put(suite.Context(), &pb.PutRequest{Key: fmt.Appendf(nil, "/bench/%d", len(took)%1000), Value: value})
 		if err != nil {
@@ -181,8 +193,12 @@ func (b bench) measure(suite *adversary.Suite, s *adversary.Site) latency {
 		}
 		took = append(took, time.Since(at))
 	}
+	after, err := usage.Of(s.PID())
+	if err != nil {
+		suite.Fatal(err)
+	}
 	slices.Sort(took)
-	return latency{took[len(took)/2], took[len(took)*99/100]}
+	return latency{took[len(took)/2], took[len(took)*99/100], float64(after.CPU-before.CPU) / float64(time.Since(began))}
 }
 
 // start runs an attack in a process of its own, and returns what ends it.
@@ -216,24 +232,25 @@ func (b bench) start(suite *adversary.Suite, name string, victim *adversary.Site
 
 // record has the node profile itself from now on; the result waits for it.
 func (b bench) record(s *adversary.Site) (done func()) {
-	if b.profile == "" {
-		return func() {}
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", s.Client, max(1, int(b.duration.Seconds()))))
-		if err == nil {
-			var text []byte
-			text, err = io.ReadAll(resp.Body)
-			resp.Body.Close()
+	var wg sync.WaitGroup
+	for what, file := range map[string]string{"profile": b.profile, "trace": b.trace} {
+		if file == "" {
+			continue
+		}
+		wg.Go(func() {
+			resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", s.Client, what, max(1, int(b.duration.Seconds()))))
 			if err == nil {
-				err = os.WriteFile(b.profile, text, 0o644)
+				var text []byte
+				text, err = io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if err == nil {
+					err = os.WriteFile(file, text, 0o644)
+				}
 			}
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "profile:", err)
-		}
-	}()
-	return func() { <-ended }
+			if err != nil {
+				fmt.Fprintln(os.Stderr, what+":", err)
+			}
+		})
+	}
+	return wg.Wait
 }
