@@ -20,10 +20,12 @@ type doors struct {
 	arrivals bucket // connections over TCP
 
 	strangers atomic.Int64 // connections whose key is not known yet, of addresses that are not
+
+	crowd func() // called for each connection that is turned away; must not block
 }
 
-func newDoors() *doors {
-	return &doors{pace: newHandshakes(), good: newAddresses(), arrivals: newBucket(acceptRate, acceptBurst, time.Now())}
+func newDoors(crowd func()) *doors {
+	return &doors{pace: newHandshakes(), good: newAddresses(), arrivals: newBucket(acceptRate, acceptBurst, time.Now()), crowd: crowd}
 }
 
 // accepted counts a connection over TCP, and returns how long it waits before anything is done about it.
@@ -49,12 +51,14 @@ func (k doorkeeper) OpenConnection(dir network.Direction, usefd bool, endpoint m
 		return k.ResourceManager.OpenConnection(dir, usefd, endpoint)
 	}
 	if overQUIC(endpoint) && !k.doors.pace.afford() {
+		k.doors.crowd()
 		return nil, errCrowd
 	}
 	leave := func() {}
 	if !k.doors.good.has(endpoint) {
 		if k.doors.strangers.Add(1) > maxHandshakes-keptHandshakes {
 			k.doors.strangers.Add(-1)
+			k.doors.crowd()
 			return nil, errCrowd
 		}
 		leave = sync.OnceFunc(func() { k.doors.strangers.Add(-1) })

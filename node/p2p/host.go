@@ -72,7 +72,7 @@ func newHost(key *identity.PrivateKey, c hostConfig) (host.Host, error) {
 		return nil, err
 	}
 	if c.doors == nil {
-		c.doors = newDoors()
+		c.doors = newDoors(func() {})
 	}
 	resources, err := newResources(c.pinned)
 	if err != nil {

@@ -96,9 +96,10 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 	}
 	n := &Network{
 		backend: cfg.Backend, mesh: cfg.Mesh, key: cfg.Key, self: cfg.Key.Public(), meta: cfg.Meta,
-		log: cfg.Logger, timing: cfg.Timing.withDefaults(), cfg: cfg, room: cfg.room.withDefaults(), metrics: newMetrics(), introductions: newIntroductions(), doors: newDoors(),
+		log: cfg.Logger, timing: cfg.Timing.withDefaults(), cfg: cfg, room: cfg.room.withDefaults(), metrics: newMetrics(), introductions: newIntroductions(),
 		remote: newRemote(),
 	}
+	n.doors = newDoors(n.metrics.dropped.WithLabelValues("handshake").Inc)
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}

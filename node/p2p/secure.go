@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync/atomic"
@@ -21,7 +22,7 @@ type pacedSecurity struct {
 // SecureInbound implements [sec.SecureTransport].
 func (s pacedSecurity) SecureInbound(ctx context.Context, insecure net.Conn, p peer.ID) (sec.SecureConn, error) {
 	addr, _ := manet.FromNetAddr(insecure.RemoteAddr()) // nil is nowhere
-	c := &pacedConn{Conn: insecure, ctx: ctx, pace: s.doors.pace, known: s.doors.good.has(addr)}
+	c := &pacedConn{Conn: insecure, ctx: ctx, doors: s.doors, known: s.doors.good.has(addr)}
 	defer c.end()
 	return s.SecureTransport.SecureInbound(ctx, c, p)
 }
@@ -32,7 +33,7 @@ func (s pacedSecurity) SecureInbound(ctx context.Context, insecure net.Conn, p p
 type pacedConn struct {
 	net.Conn
 	ctx   context.Context
-	pace  *handshakes
+	doors *doors
 	known bool
 	done  atomic.Bool // the handshake is over
 
@@ -53,7 +54,10 @@ func (c *pacedConn) Read(p []byte) (int, error) {
 	if err != nil {
 		return n, err
 	}
-	if err := c.pace.enter(c.ctx, c.reads > 1, c.known); err != nil {
+	if err := c.doors.pace.enter(c.ctx, c.reads > 1, c.known); err != nil {
+		if errors.Is(err, errCrowd) {
+			c.doors.crowd()
+		}
 		return 0, err
 	}
 	c.since = time.Now()
@@ -71,7 +75,7 @@ func (c *pacedConn) Write(p []byte) (int, error) {
 
 func (c *pacedConn) leave() {
 	if !c.since.IsZero() {
-		c.pace.leave(time.Since(c.since))
+		c.doors.pace.leave(time.Since(c.since))
 		c.since = time.Time{}
 	}
 }
