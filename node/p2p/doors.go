@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,7 @@ type doors struct {
 }
 
 func newDoors(crowd func()) *doors {
-	return &doors{pace: newHandshakes(), good: newAddresses(), arrivals: newBucket(acceptRate, acceptBurst, time.Now()), crowd: crowd}
+	return &doors{pace: newHandshakes(runtime.GOMAXPROCS(0)), good: newAddresses(), arrivals: newBucket(acceptRate, acceptBurst, time.Now()), crowd: crowd}
 }
 
 // accepted counts a connection over TCP, and returns how long it waits before anything is done about it.

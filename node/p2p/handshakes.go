@@ -9,7 +9,7 @@ import (
 )
 
 // handshakes lets one handshake of an inbound connection compute at a time, and all of
-// them together a share of one processor's time: anybody can have us compute one, a millisecond or two
+// them together a share of the processors' time: anybody can have us compute one, a millisecond or two
 // that own clients wait for. (docs/p2p.md, section 2) Those that wait at addresses where peers
 // proved good have every other turn, however many wait elsewhere. It is safe for
 // concurrent use.
@@ -29,8 +29,9 @@ type turnstile struct {
 
 var errCrowd = errors.New("p2p: too many handshakes")
 
-func newHandshakes() *handshakes {
-	return &handshakes{budget: newBucket(handshakeShare, handshakeBurst.Seconds(), time.Now())}
+// newHandshakes is for a machine of so many processors.
+func newHandshakes(processors int) *handshakes {
+	return &handshakes{budget: newBucket(handshakeShare*float64(processors), handshakeBurst.Seconds(), time.Now())}
 }
 
 // enter waits until the caller may compute. begun says that its handshake has done so

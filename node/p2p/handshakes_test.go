@@ -14,7 +14,7 @@ import (
 // pieces: one computes at a time, and all of them no more than their share.
 func TestHandshakesTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHandshakes()
+		h := newHandshakes(1)
 		const piece = 2 * time.Millisecond
 		began := time.Now()
 		computing, done := 0, 0
@@ -53,7 +53,7 @@ func TestHandshakesTakeTurns(t *testing.T) {
 // goes before those of its kind who have not.
 func TestHandshakesOfKnownAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHandshakes()
+		h := newHandshakes(1)
 		if err := h.enter(t.Context(), false, false); err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestHandshakesOfKnownAddresses(t *testing.T) {
 // TestHandshakesWait: only so many of a kind wait, and who gives up leaves no gap.
 func TestHandshakesWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHandshakes()
+		h := newHandshakes(1)
 		if err := h.enter(t.Context(), false, false); err != nil {
 			t.Fatal(err)
 		}

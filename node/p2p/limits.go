@@ -66,15 +66,15 @@ const (
 	// acceptRate and acceptBurst pace the connections over TCP that are accepted, per second and at once: one
 	// that says nothing of use costs 150 µs. As many as maxBacklog wait in the system's queue, for a second that is.
 	acceptRate, acceptBurst, maxBacklog = 256, 256, 256
-	// handshakeShare bounds the handshakes of connections that peers opened, to that part of one
-	// processor's time, and handshakeBurst what they may take at once, some sixty of them. So a tenth of own
-	// requests wait for one.
-	handshakeShare, handshakeBurst = 0.1, 100 * time.Millisecond
+	// handshakeShare bounds the handshakes of connections that peers opened, to that part of the
+	// processors' time, and handshakeBurst what they may take at once, some sixty of them. So one in twenty of own
+	// requests waits for one; and thirty sites a second come back to a node of one processor.
+	handshakeShare, handshakeBurst = 0.05, 100 * time.Millisecond
 	// maxPiece bounds what one piece of a handshake is said to have taken, as other processes may have had
 	// the processor meanwhile; minPause is the shortest pause that is worth a timer.
 	maxPiece, minPause = 10 * time.Millisecond, time.Millisecond
 	// maxWaiting bounds the handshakes that wait for their turn at addresses that are known
-	// good, and at others, a second's worth.
+	// good, and at others, two seconds' worth.
 	maxWaiting = 64
 	// maxHandshakeReads bounds the reads of a handshake, of which each is a turn: some
 	// ten are usual.
