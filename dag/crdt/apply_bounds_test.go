@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -247,5 +248,50 @@ func TestApplyHolds(t *testing.T) {
 	}
 	if tree.Size() > 1000 {
 		t.Errorf("a value of %d bytes", tree.Size())
+	}
+}
+
+// TestApplyWide: the same of containers of hundreds of children, in chunks of
+// the length that they have.
+func TestApplyWide(t *testing.T) {
+	for _, k := range benches() {
+		const n = 700
+		fast := Parse(k.value(n), k.schema)
+		slow := fast
+		for name, e := range k.edits {
+			for i := range 30 {
+				var err error
+				if fast, slow, err = checkApply(fast, slow, inValue(t, nil, e(i, n))); err != nil {
+					t.Fatalf("%s: %s %d: %.2000s", k.name, name, i, err.Error())
+				}
+			}
+		}
+		if err := sameSums(fast.doc.get(valueKey)); err != nil {
+			t.Errorf("%s: %v", k.name, err)
+		}
+		// Many at once.
+		for name, e := range k.edits {
+			if k.name == "sequence" || name == "reorder" {
+				continue
+			}
+			var edits []edit
+			for i := range 300 {
+				if one := e(2*i, n); len(one.edits) > 0 && one.key == "1" {
+					edits = append(edits, one.edits...)
+				} else {
+					edits = append(edits, one)
+				}
+			}
+			slices.SortFunc(edits, func(a, b edit) int { return strings.Compare(a.key, b.key) })
+			edits = slices.CompactFunc(edits, func(a, b edit) bool { return a.key == b.key })
+			p := inValue(t, nil, edits...)
+			if k.name == "protobuf" {
+				p = inValue(t, []string{"1"}, edits...)
+			}
+			var err error
+			if fast, slow, err = checkApply(fast, slow, p); err != nil {
+				t.Fatalf("%s: many %s: %.2000s", k.name, name, err.Error())
+			}
+		}
 	}
 }

@@ -360,6 +360,9 @@ func TestApply(t *testing.T) {
 // FuzzApply: Apply is its definition, of every value and two patches one after
 // the other and again.
 func FuzzApply(f *testing.F) {
+	n, m := chunkMax, sumMin
+	f.Cleanup(func() { chunkMax, sumMin = n, m })
+	chunkMax, sumMin = 2, 8 // inputs are short
 	var schemas []*Schema
 	for _, co := range append(slices.Clone(corpora), odd...) {
 		schemas = append(schemas, co.schema)
