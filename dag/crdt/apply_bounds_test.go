@@ -169,7 +169,10 @@ func limits(t testing.TB) []limit {
 		inValue(t, []string{"3"}, in(first, in(inner, set("z", "\x10\x01")))),
 		inValue(t, []string{"2", "m"}, set("b", "\x10\x01")),
 		inValue(t, []string{"2", "m"}, edit{op: opInside, key: "a", edits: two}), // nothing: it is a leaf now
-	}, "........", false})
+		inValue(t, nil, edit{op: opDelete, key: "2"}),
+		inValue(t, []string{"2", "n", "k"}, edit{op: opInsert, values: [][]byte{{0x10, 1}, {0x10, 2}}}), // all new
+		inValue(t, []string{"2", "n", "k"}, edit{op: opInsert, values: [][]byte{{0x10, 3}}}),
+	}, "...........", false})
 
 	// Protobuf with more nodes than can be: what comes where they are used up is a leaf.
 	flat := mustSchema(Protobuf, "", Type{Kind: Record, Fields: []Field{{"1", 2}, {"2", 1}, {"3", 3}}}, Type{Kind: Sequence}, Type{Kind: List, Keys: []string{"2"}, Elem: 1})

@@ -118,6 +118,7 @@ func (n *node) measure(c context) {
 	}
 	var sum part
 	for i := range n.kids {
+		n.kids[i].n.measureText()
 		p := c.part(n.kind, &n.kids[i])
 		sum.add(&p)
 	}
@@ -131,10 +132,15 @@ func (n *node) measureLeaf() {
 	}
 }
 
-// measureText notes the extent of a leaf of JSON text that is no scalar, which
-// the parser counted as so many nodes.
-func (n *node) measureText(nodes int) {
-	m := part{size: len(n.raw), nodes: nodes, peak: nodes}
+// measureText notes the extent of a leaf of JSON text that is no scalar, of
+// which the parser has noted the nodes. It waits until the leaf stays: objects
+// with equal names in each other would be looked through again and again.
+func (n *node) measureText() {
+	if n.kind != leaf || n.m == nil || n.m.size > 0 {
+		return
+	}
+	m := n.m.part
+	m.size = len(n.raw)
 	depth := 0
 	line := func() {
 		m.lines++
@@ -162,7 +168,7 @@ func (n *node) measureText(nodes int) {
 			m.colons++
 		}
 	}
-	n.m = &extent{part: m}
+	n.m.part = m
 }
 
 // length returns how long a JSON text of the extent m is in this style.

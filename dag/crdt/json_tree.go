@@ -14,6 +14,7 @@ func parseJSON(text []byte, p place) *node {
 	if b.nodes < 0 {
 		return nil
 	}
+	n.measureText()
 	return n
 }
 
@@ -42,7 +43,7 @@ func (b *jsonBuilder) value(p place) *node {
 		b.skip()
 		n = &node{raw: b.text[from:b.pos:b.pos]}
 		if c := n.raw[0]; b.nodes >= 0 && (c == '{' || c == '[') {
-			n.measureText(before - b.nodes)
+			n.m = &extent{part: part{nodes: before - b.nodes, peak: before - b.nodes}} // see measureText
 		} else {
 			n.measureLeaf()
 		}
