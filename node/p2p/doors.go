@@ -26,7 +26,11 @@ type doors struct {
 }
 
 func newDoors(crowd func()) *doors {
-	return &doors{pace: newHandshakes(runtime.GOMAXPROCS(0)), good: newAddresses(), arrivals: newBucket(acceptRate, acceptBurst, time.Now()), crowd: crowd}
+	processors := runtime.GOMAXPROCS(0)
+	return &doors{
+		pace: newHandshakes(processors), good: newAddresses(), crowd: crowd,
+		arrivals: newBucket(acceptRate*float64(processors), acceptBurst, time.Now()),
+	}
 }
 
 // accepted counts a connection over TCP, and returns how long it waits before anything is done about it.

@@ -113,7 +113,7 @@ func TestAcceptedConnectionsArePaced(t *testing.T) {
 	d := newDoors(func() {})
 	now := time.Now()
 	var wait time.Duration
-	for range acceptBurst + acceptRate {
+	for range acceptBurst + int(d.arrivals.rate) {
 		wait = d.accepted(now)
 	}
 	if wait < 900*time.Millisecond || wait > time.Second {
@@ -126,7 +126,7 @@ func TestAcceptedConnectionsArePaced(t *testing.T) {
 	if err := setBacklog(tcp, maxBacklog); err != nil {
 		t.Error(err)
 	}
-	d.arrivals.tokens = -3600 * acceptRate
+	d.arrivals.tokens = -3600 * d.arrivals.rate
 	l := &pacedListener{Listener: tcp, doors: d, closed: make(chan struct{})}
 	done := make(chan error, 1)
 	go func() {

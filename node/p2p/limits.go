@@ -63,9 +63,9 @@ const (
 	// maxHandshakes bounds connections that peers opened and whose keys are not known yet.
 	// The last keptHandshakes of them are for addresses where peers proved good.
 	maxHandshakes, keptHandshakes = 128, 32
-	// acceptRate and acceptBurst pace the connections over TCP that are accepted, per second and at once: one
-	// that says nothing of use costs 150 µs. As many as maxBacklog wait in the system's queue, for a second that is.
-	acceptRate, acceptBurst, maxBacklog = 256, 256, 256
+	// acceptRate and acceptBurst pace the connections over TCP that are accepted, per second and processor and
+	// at once: one that comes to nothing costs 200 µs. As many as maxBacklog wait in the system's queue, two seconds' worth.
+	acceptRate, acceptBurst, maxBacklog = 64, 256, 128
 	// handshakeShare bounds the handshakes of connections that peers opened, to that part of the
 	// processors' time, and handshakeBurst what they may take at once, some sixty of them. So one in twenty of own
 	// requests waits for one; and thirty sites a second come back to a node of one processor.
