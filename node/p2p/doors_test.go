@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/causeway-sync/causeway/dag/dagtest"
 )
 
 func addrOf(t *testing.T, text string) multiaddr.Multiaddr {
@@ -54,6 +57,52 @@ func TestDoors(t *testing.T) {
 		if _, err := m.OpenConnection(network.DirInbound, true, stranger); (err != nil) != (i == 2) {
 			t.Errorf("after two ended, connection %d: %v", i, err)
 		}
+	}
+}
+
+// TestHostHasDoors: a host's connections over TCP are counted, and their handshakes wait for their turn.
+func TestHostHasDoors(t *testing.T) {
+	m := dagtest.New(t, 2)
+	d := newDoors(func() {})
+	h, err := newHost(m.Node(0), hostConfig{doors: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if err := listenOn(h, []string{"/ip4/127.0.0.1/tcp/0"}); err != nil {
+		t.Fatal(err)
+	}
+	dialler, err := newHost(m.Node(1), hostConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dialler.Close()
+	if err := d.pace.enter(t.Context(), false, false); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- dialler.Connect(t.Context(), peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()}) }()
+	eventually(t, "a handshake waits", func() bool {
+		d.pace.mu.Lock()
+		defer d.pace.mu.Unlock()
+		return len(d.pace.wait[0]) == 1
+	})
+	if n := d.strangers.Load(); n != 1 {
+		t.Errorf("%d strangers are at the door, want 1", n)
+	}
+	d.pace.leave(0)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	eventually(t, "nobody is at the door, and none computes", func() bool {
+		d.pace.mu.Lock()
+		defer d.pace.mu.Unlock()
+		return d.strangers.Load() == 0 && !d.pace.busy
+	})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.arrivals.tokens > acceptBurst-0.5 {
+		t.Errorf("%v of %d connections may come at once, after one that came just now", d.arrivals.tokens, acceptBurst)
 	}
 }
 

@@ -5,11 +5,13 @@
 // A node and its client share one core; the attackers, and a second correct node,
 // have the other. The client puts one value after another at a quiet pace. Each
 // round measures it quiet and then under each attack; it prints the latencies of
-// every round and the medians of the rounds' ratios. The bounds that the project
+// every round, what of its core the node had, and the medians of the rounds' ratios. The bounds that the project
 // set itself are p50 at most 1.5 and p99 at most 3 times the quiet one; with -check
 // the command fails where they are missed.
 //
-// On systems other than Linux nothing is bound to a core.
+// Attackers come by TCP. The kernel delivers on loopback what they send on their core, up to the
+// socket's queue; what the node sends, it delivers on the node's. On systems other than Linux
+// nothing is bound to a core.
 package main
 
 import (
