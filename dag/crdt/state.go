@@ -174,7 +174,7 @@ func (st *state) childContext(c context, name kidName, last, shown []*event) con
 // them that are live: neither replaced nor deleted by another of the view,
 // nor gone with a record or collection around them; least first.
 func (st *state) resolve(sl *slot, c context, v view) (last, live []*event) {
-	last = make([]*event, 0, len(sl.chains))
+	last = make([]*event, 0, min(len(sl.chains), 4)) // a write saw few of a thousand branches
 	for i := range sl.chains {
 		if e := st.latest(&sl.chains[i], v); e != nil {
 			last = append(last, e)
