@@ -35,7 +35,7 @@ type Config struct {
 	AuthTokenTTL time.Duration
 
 	// QuotaBackendBytes is as etcd's --quota-backend-bytes, but bounds live data
-	// and history as mvcc.Stats.Stored counts them: 0 is etcdgw.DefaultQuotaBytes,
+	// and history, less what others left there, as mvcc.Stats counts them: 0 is etcdgw.DefaultQuotaBytes,
 	// a negative one no bound.
 	QuotaBackendBytes int64
 	// AutoCompactionMode and AutoCompactionRetention are as etcd's flags; the
