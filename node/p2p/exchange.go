@@ -67,7 +67,13 @@ func (x *exchange) readHello() (introduction, error) {
 // what it did wrong. Nil means that both sides hold what the other stated.
 func (x *exchange) run(ctx context.Context) error {
 	heads := x.n.backend.Graph().Heads()
+	work, err := x.n.remote.begin(ctx)
+	if err != nil {
+		_ = x.stream.ResetWithError(codeClosing)
+		return err
+	}
 	session, err := x.open()
+	work.end(0)
 	if err != nil {
 		_ = x.stream.ResetWithError(codeClosing)
 		return err

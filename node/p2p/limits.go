@@ -65,7 +65,7 @@ const (
 	maxHandshakes, keptHandshakes = 128, 32
 	// acceptRate and acceptBurst pace the connections over TCP that are accepted, per second and processor and
 	// at once: one that comes to nothing costs 200 µs. As many as maxBacklog wait in the system's queue, two seconds' worth.
-	acceptRate, acceptBurst, maxBacklog = 64, 256, 128
+	acceptRate, acceptBurst, maxBacklog = 64, 128, 128
 	// handshakeShare bounds the handshakes of connections that peers opened, to that part of the
 	// processors' time, and handshakeBurst what they may take at once, some sixty of them. So one in twenty of own
 	// requests waits for one; and thirty sites a second come back to a node of one processor.
