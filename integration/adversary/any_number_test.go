@@ -98,5 +98,5 @@ func TestTwoAmongTwenty(t *testing.T) {
 	}
 	cancel()
 	wg.Wait()
-	w.Survived(t, Budget{Memory: 160 << 20, Disk: 48 << 20})
+	w.Survived(t, Budget{Memory: 160 << 20, Disk: 48 << 20, Log: int64(size(16, 48)) << 20})
 }

@@ -73,5 +73,5 @@ func TestEclipseWithPinnedPeer(t *testing.T) {
 	Eventually(t, "and that it is back", func() bool {
 		return victim.Metric(t, "causeway_p2p_configured_peers_connected") == 1
 	})
-	w.Survived(t, Usual)
+	w.Survived(t, stores(Usual, 4<<20)) // what one learns from the other
 }

@@ -39,7 +39,7 @@ func TestKeySpaceFlooding(t *testing.T) {
 		s.WaitFor(t, last)
 		s.Names(t, key.Public(), "refused-over-quota")
 	}
-	w.Survived(t, Budget{Memory: 96 << 20, Disk: 32 << 20})
+	w.Survived(t, stores(Budget{Memory: 96 << 20, Disk: 32 << 20}, 4<<20))
 	for _, s := range m.Sites {
 		if grown := s.Status(t).Keys - before; grown > writes+64 { // what the clients wrote included
 			t.Errorf("%s has %d keys more, the quota allows %d", s.Name, grown, writes)

@@ -53,7 +53,7 @@ func TestMergeAmplification(t *testing.T) {
 		}
 		proves(t, s, key.Public())
 	}
-	w.Survived(t, Budget{Memory: int64(size(256, 768)) << 20, Disk: int64(size(64, 200)) << 20})
+	w.Survived(t, stores(Budget{Memory: int64(size(256, 768)) << 20, Disk: int64(size(64, 200)) << 20}, size(8, 24)<<20+size(300, 1000)*512))
 	m.Sites[1].Put(t, name, `{"settled":"z"}`) // whoever has seen all decides
 	for _, s := range m.Sites {
 		s.Becomes(t, name, `{"settled":"z"}`)

@@ -49,5 +49,5 @@ func TestRosterPoisoning(t *testing.T) {
 		s.WaitFor(t, l.Tip().ID())
 		sameRights(t, s, before)
 	}
-	w.Survived(t, Usual)
+	w.Survived(t, stores(Usual, 4<<20))
 }

@@ -216,7 +216,7 @@ func TestSmallDisk(t *testing.T) {
 	}
 	cancel()
 	wg.Wait()
-	w.Survived(t, Budget{Memory: 192 << 20, Disk: 3 * 2 * each})
+	w.Survived(t, stores(Budget{Memory: 192 << 20, Disk: 3 * 2 * each}, 2*each+8*len(large)))
 }
 
 // freeOf returns how many bytes are free on a directory's file system.

@@ -86,7 +86,7 @@ func TestSmallPatches(t *testing.T) {
 			t.Errorf("%s stores %.0f bytes", s.Name, got)
 		}
 	}
-	w.Survived(t, Budget{Memory: 256 << 20, Disk: 48 << 20})
+	w.Survived(t, Budget{Memory: 256 << 20, Disk: 48 << 20, Log: 8 << 20})
 
 	// The log is sound, and a start by it comes to the same within the same bounds.
 	s := m.Sites[1]

@@ -77,5 +77,5 @@ func TestStalledStreams(t *testing.T) {
 	}
 	cancel()
 	wg.Wait()
-	w.Survived(t, Usual)
+	w.Survived(t, stores(Usual, 3*len(m.Sites)*len(big)))
 }

@@ -39,7 +39,7 @@ func TestThousandBranches(t *testing.T) {
 		})
 		proves(t, s, key.Public())
 	}
-	w.Survived(t, Budget{Memory: 128 << 20, Disk: 48 << 20})
+	w.Survived(t, stores(Budget{Memory: 128 << 20, Disk: 48 << 20}, branches*512))
 	for _, s := range m.Sites {
 		Eventually(t, "few heads are left at "+s.Name, func() bool { return len(s.Status(t).Heads) <= dag.MaxParents })
 	}

@@ -12,6 +12,7 @@ type Metrics struct {
 	appendSeconds prometheus.Histogram
 	fsyncSeconds  prometheus.Histogram // the same in etcd's buckets and by its name
 	trims         prometheus.Counter
+	logBytes      prometheus.Counter
 	quota         prometheus.Gauge
 }
 
@@ -26,10 +27,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		appendSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "causeway_commit_append_seconds", Help: "Duration of a durable append to the admission log.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14)}),
 		quota:         prometheus.NewGauge(prometheus.GaugeOpts{Name: "causeway_quota_used_ratio", Help: "Share of the node's quota in the roster that is used; 0 without one."}),
 		trims:         prometheus.NewCounter(prometheus.CounterOpts{Name: "causeway_history_trims_total", Help: "Compactions that no client asked for: what other nodes wrote had filled the history in memory."}),
+		logBytes:      prometheus.NewCounter(prometheus.CounterOpts{Name: "causeway_log_bytes_total", Help: "Bytes of records appended to the admission log, before the store compresses them."}),
 		fsyncSeconds:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "etcd_disk_wal_fsync_duration_seconds", Help: "Duration of a durable append to the log, writing included.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}),
 	}
 	if r != nil {
-		r.MustRegister(m.fsyncSeconds, m.sealed, m.admitted, m.refused, m.forks, m.batch, m.appendSeconds, m.quota, m.trims)
+		r.MustRegister(m.fsyncSeconds, m.sealed, m.admitted, m.refused, m.forks, m.batch, m.appendSeconds, m.quota, m.trims, m.logBytes)
 	}
 	return m
 }

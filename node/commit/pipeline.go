@@ -400,6 +400,7 @@ func (p *Pipeline) flush() bool {
 	p.cfg.Metrics.fsyncSeconds.Observe(took)
 	for _, rec := range recs {
 		p.sinceCheck += len(rec.Payload)
+		p.cfg.Metrics.logBytes.Add(float64(len(rec.Payload)))
 	}
 	if p.sinceCheck >= spaceCheck {
 		p.checkSpace()
