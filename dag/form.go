@@ -49,6 +49,14 @@ func CheckForm(form *identity.Form, key, value []byte) error {
 	return nil
 }
 
+// FormParts are the parts of a JSON text, or of a protobuf message behind Kubernetes' prefix, that
+// decide what [CheckForm] says of it and a key, as names of members and numbers of fields from the
+// outside in. It says the same of the value without what is neither one of them nor around one.
+var FormParts = [][]string{
+	{"apiVersion"}, {"kind"}, {"metadata", "name"}, {"metadata", "namespace"},
+	{"1", "1"}, {"1", "2"}, {"3"}, {"4"}, {"2", "1", "1"}, {"2", "1", "2"}, {"2", "1", "3"},
+}
+
 // lastSegments returns the last segment of a key and the one before it, empty if there is none.
 func lastSegments(key []byte) (before, last []byte) {
 	i := bytes.LastIndexByte(key, '/')

@@ -10,7 +10,7 @@ import (
 func TestFits(t *testing.T) {
 	base := Parse([]byte(`{"a":0,"b":0}`), nil)
 	// No value may have both changed.
-	fits := func(value []byte) bool { return bytes.Contains(value, []byte(":0")) }
+	fits := &Fit{Check: func(value []byte) bool { return bytes.Contains(value, []byte(":0")) }}
 	patch := func(value string) *Patch {
 		p, ok := Diff(base, Parse([]byte(value), nil))
 		if !ok {
@@ -20,10 +20,10 @@ func TestFits(t *testing.T) {
 	}
 	first := Position{Depth: 1}
 	h := NewHistory()
-	h.Add(Write{Position: first, Incarnation: first, Value: base.Value(), Fits: fits}, nil)
+	h.Add(Write{Position: first, Incarnation: first, Value: base.Value(), Fit: fits}, nil)
 	add := func(op byte, value string, want bool) {
 		t.Helper()
-		w := Write{Position: Position{Depth: 2, Op: [32]byte{op}}, Kind: Patched, Incarnation: first, Patch: patch(value), Fits: fits}
+		w := Write{Position: Position{Depth: 2, Op: [32]byte{op}}, Kind: Patched, Incarnation: first, Patch: patch(value), Fit: fits}
 		if _, counts := h.Add(w, func(n int) bool { return n == 0 }); counts != want {
 			t.Errorf("a patch to %s counts: %v, want %v", value, counts, want)
 		}

@@ -25,7 +25,7 @@ type historyWrite struct {
 	gen         *generation // of a put
 	tree        *Tree       // the value that the author of a put put; kept for recent ones
 	ignored     int         // edits that meant nothing
-	fits        func(value []byte) bool
+	fit         *Fit
 }
 
 // A generation is the part of a life in which values merge: it begins with a
@@ -52,7 +52,7 @@ func (h *History) Add(w Write, inPast func(number int) bool) (number int, counts
 	h.added++
 	at := h.l.line(w.Position, func(i int) bool { return inPast(h.numbers[i]) })
 	past := at.past(len(h.l.chains))
-	hw := historyWrite{incarnation: w.Incarnation, fits: w.Fits}
+	hw := historyWrite{incarnation: w.Incarnation, fit: w.Fit}
 	var seen *Tree
 	if w.Kind == Replace || w.Kind == Patched {
 		hw.put = true
@@ -66,7 +66,7 @@ func (h *History) Add(w Write, inPast func(number int) bool) (number int, counts
 			return number, false
 		}
 		var err error
-		if hw.tree, err = Apply(seen, w.Patch); err != nil || w.Fits != nil && !w.Fits(hw.tree.Value()) {
+		if hw.tree, err = Apply(seen, w.Patch); err != nil || !w.Fit.Fits(hw.tree) {
 			return number, false
 		}
 	}
@@ -156,7 +156,7 @@ func (h *History) value(v view, incarnation Position) (*Tree, *generation) {
 	}
 	if gen.state != nil && !slices.ContainsFunc(living, func(i int) bool { return h.writes[i].gen != gen }) {
 		if t := gen.state.value(v); t != nil {
-			if fits := h.writes[greatest].fits; fits == nil || fits(t.Value()) {
+			if h.writes[greatest].fit.Fits(t) {
 				return t, gen
 			}
 		}

@@ -67,7 +67,7 @@ func (m *mesh) some(d drawer, set func(int) bool) []int {
 // to everything (forked ones among them), and by liars.
 func drawMesh(d drawer, co corpus, liars bool) *mesh {
 	m := &mesh{co: co}
-	fits := drawFits(d)
+	fit := drawFit(d)
 	for i := range rapid.IntRange(2, 10).Draw(d.t, "writes") {
 		w := meshWrite{past: make(past)}
 		depth := uint64(0)
@@ -90,7 +90,7 @@ func drawMesh(d drawer, co corpus, liars bool) *mesh {
 				}
 			}
 		}
-		w.Fits = fits
+		w.Fit = fit
 		w.Position = Position{Depth: depth + 1, Op: [32]byte{byte(d.n(255)), byte(i)}}
 		if liars && d.chance(10) {
 			w.Position.Depth += uint64(d.n(3))
@@ -110,21 +110,21 @@ func drawMesh(d drawer, co corpus, liars bool) *mesh {
 }
 
 // admits reports whether the author of w may put a value.
-func (w *meshWrite) admits(value []byte) bool { return w.Fits == nil || w.Fits(value) }
+func (w *meshWrite) admits(value []byte) bool { return w.Fit == nil || w.Fit.Check(value) }
 
-// drawFits draws which values a policy admits, nearly always all.
-func drawFits(d drawer) func([]byte) bool {
+// drawFit draws which values a policy admits, nearly always all.
+func drawFit(d drawer) *Fit {
 	if !d.chance(20) {
 		return nil
 	}
 	salt, some := byte(d.n(255)), byte(1+d.n(4))
-	return func(value []byte) bool {
+	return &Fit{Check: func(value []byte) bool {
 		sum := salt
 		for _, b := range value {
 			sum ^= b
 		}
 		return sum%8 >= some
-	}
+	}}
 }
 
 // first returns a set in the order of numbers.
@@ -345,7 +345,7 @@ func TestCut(t *testing.T) {
 			}
 			cuts++
 			short := &mesh{co: co, writes: slices.Clone(m.writes)}
-			short.writes[b] = meshWrite{Write: Write{Position: w.Position, Incarnation: r.Incarnation, Schema: r.Tree.Schema(), Value: r.Tree.Value(), Fits: w.Fits}}
+			short.writes[b] = meshWrite{Write: Write{Position: w.Position, Incarnation: r.Incarnation, Schema: r.Tree.Schema(), Value: r.Tree.Value(), Fit: w.Fit}}
 			h, _ := short.history(short.some(d, func(i int) bool { return i == b || after[i] }))
 			if got := show(h.Value()); got != want {
 				t.Fatalf("from write %d on: %s\nwant %s\n%v", b, got, want, m)

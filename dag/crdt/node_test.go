@@ -82,7 +82,7 @@ func (k *keeper) begin() {
 	k.h, k.base, k.numbers = NewHistory(), k.last, []int{k.last}
 	w := k.m.writes[k.last].Write
 	if k.tree != nil {
-		w = Write{Position: w.Position, Incarnation: k.life, Schema: k.tree.schema, Value: k.tree.Value(), Fits: w.Fits}
+		w = Write{Position: w.Position, Incarnation: k.life, Schema: k.tree.schema, Value: k.tree.Value(), Fit: w.Fit}
 	}
 	k.h.Add(w, nil)
 }

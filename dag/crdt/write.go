@@ -19,8 +19,8 @@ type Write struct {
 	Schema      *Schema  // of a Replace
 	Value       []byte   // of a Replace; must not change
 	Patch       *Patch   // of a Patched
-	// Fits says of a put whether policy lets a value stand that it leaves: nil is
+	// Fit says of a put whether policy lets a value stand that it leaves: nil is
 	// any. A patch whose value does not fit does not count, and a merge that does
-	// not fit its greatest head falls back. It must be pure.
-	Fits func(value []byte) bool
+	// not fit its greatest head falls back.
+	Fit *Fit
 }

@@ -216,7 +216,7 @@ func BenchmarkAmplification(b *testing.B) {
 	for _, c := range []struct {
 		many             int
 		concurrent, form bool
-	}{{1, false, false}, {10, false, false}, {1000, false, false}, {dag.MaxTransactions, false, false}, {dag.MaxTransactions, true, false}, {dag.MaxTransactions, false, true}} {
+	}{{1, false, false}, {10, false, false}, {1000, false, false}, {dag.MaxTransactions, false, false}, {dag.MaxTransactions, true, false}, {dag.MaxTransactions, false, true}, {dag.MaxTransactions, true, true}} {
 		b.Run(fmt.Sprintf("patches=%d,concurrent=%v,form=%v", c.many, c.concurrent, c.form), func(b *testing.B) {
 			b.StopTimer()
 			bytes, stored, kept := int64(0), int64(0), int64(0)

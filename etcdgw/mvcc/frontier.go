@@ -274,7 +274,7 @@ func (r *remote) patch(t *touch, index uint32, w *dag.Write) {
 	if !ok {
 		return
 	}
-	if fits := v.verdicts.fits(r.origin.op, w.Key); fits != nil && !fits(tree.Value()) {
+	if !v.verdicts.fit(r.origin.op, w.Key).Fits(tree) {
 		return
 	}
 	t.writer = write{r.origin, index, t.writer.birth}

@@ -16,7 +16,7 @@ type event struct {
 	value  []byte // of a replace, or what a whole patch left
 	schema *crdt.Schema
 	patch  *crdt.Patch
-	fits   func(value []byte) bool // of a put: see crdt.Write
+	fit    *crdt.Fit // of a put: see crdt.Write
 	// whole says that what the write left is known, whatever was before: value, if it is a put.
 	whole bool
 }
@@ -50,7 +50,7 @@ func (e *event) size() int {
 
 // write returns the event as package crdt has it.
 func (e *event) crdt() crdt.Write {
-	w := crdt.Write{Position: e.position(), Kind: e.kind, Schema: e.schema, Value: e.value, Patch: e.patch, Fits: e.fits}
+	w := crdt.Write{Position: e.position(), Kind: e.kind, Schema: e.schema, Value: e.value, Patch: e.patch, Fit: e.fit}
 	if e.birth.origin != nil {
 		w.Incarnation = positionOf(e.birth.origin, e.birth.index)
 	}

@@ -122,7 +122,9 @@ func (s *simulation) results(by *verdicts) map[string]crdt.Result {
 				continue
 			}
 			if p.w.Kind.Puts() {
-				w.Fits = by.fits(p.op, []byte(key))
+				if w.Fit = by.fit(p.op, []byte(key)); w.Fit != nil {
+					w.Fit.Parts = nil // look at every value
+				}
 			}
 			h.Add(w, func(n int) bool {
 				q := numbers[n]

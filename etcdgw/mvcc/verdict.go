@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/causeway-sync/causeway/dag"
+	"github.com/causeway-sync/causeway/dag/crdt"
 	"github.com/causeway-sync/causeway/identity"
 )
 
@@ -61,15 +62,15 @@ func (j *verdicts) passes(op *dag.Op, key []byte) bool {
 	return is != nil && is.Passes(key)
 }
 
-// fits returns what says whether a value may stand that a put of op leaves at
+// fit returns what says whether a value may stand that a put of op leaves at
 // key, nil if any may.
-func (j *verdicts) fits(op *dag.Op, key []byte) func(value []byte) bool {
+func (j *verdicts) fit(op *dag.Op, key []byte) *crdt.Fit {
 	form := j.form(op, key)
 	if form == nil {
 		return nil
 	}
 	key = bytes.Clone(key)
-	return func(value []byte) bool { return dag.CheckForm(form, key, value) == nil }
+	return &crdt.Fit{Check: func(value []byte) bool { return dag.CheckForm(form, key, value) == nil }, Parts: dag.FormParts}
 }
 
 func (j *verdicts) form(op *dag.Op, key []byte) *identity.Form {

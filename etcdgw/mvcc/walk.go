@@ -185,7 +185,7 @@ func (r *reader) event(o *origin, index uint32, w *dag.Write, l *link, wk *walk,
 	rem := remote{v: r.v, history: r.history, origin: o}
 	e.birth = rem.life(index, &w.Incarnation, incarnation{})
 	if w.Kind.Puts() {
-		e.fits = r.v.verdicts.fits(o.op, w.Key)
+		e.fit = r.v.verdicts.fit(o.op, w.Key)
 	}
 	switch w.Kind {
 	case dag.Replace:

@@ -84,7 +84,7 @@ func (m *merger) value(list []write) ([]byte, error) {
 		}
 		if r := h.Value(); r.Tree != nil && r.Writer == c.Position {
 			h, added = crdt.NewHistory(), []*write{w}
-			h.Add(crdt.Write{Position: c.Position, Incarnation: r.Incarnation, Schema: r.Tree.Schema(), Value: r.Tree.Value(), Fits: c.Fits}, nil)
+			h.Add(crdt.Write{Position: c.Position, Incarnation: r.Incarnation, Schema: r.Tree.Schema(), Value: r.Tree.Value(), Fit: c.Fit}, nil)
 		}
 	}
 	r := h.Value()
@@ -131,7 +131,7 @@ func (m *merger) write(w *write) (c crdt.Write, ok bool, err error) {
 	}
 	if form := w.form; form != nil {
 		key := x.Key
-		c.Fits = func(value []byte) bool { return dag.CheckForm(form, key, value) == nil }
+		c.Fit = &crdt.Fit{Check: func(value []byte) bool { return dag.CheckForm(form, key, value) == nil }}
 	}
 	switch x.Kind {
 	case dag.Replace:
