@@ -16,8 +16,8 @@ func Apply(old *Tree, p *Patch) (*Tree, error) {
 	if old.Opaque() {
 		return nil, ErrApply
 	}
-	t, exact := old.applied(p)
-	if t != nil && (!exact || t.holdsTooMuch()) {
+	t := old.applied(p)
+	if t != nil && t.holdsTooMuch() {
 		t = Parse(t.Value(), t.schema)
 	}
 	if t == nil || t.Opaque() {
@@ -27,35 +27,34 @@ func Apply(old *Tree, p *Patch) (*Tree, error) {
 }
 
 // applied is [Apply] without encoding and parsing: it returns the tree that
-// would be read of the bytes, nil if that is opaque. It is not exact where the
-// parser runs out of nodes in the middle of protobuf, and makes leaves of what
-// it has no nodes left for: then only the bytes are right.
-func (t *Tree) applied(p *Patch) (made *Tree, exact bool) {
+// would be read of the bytes, nil if that is opaque.
+func (t *Tree) applied(p *Patch) *Tree {
 	var a applier
 	value, layout := a.document(t.doc, t.schema, p.edits)
-	made = &Tree{schema: t.schema, held: t.held + len(p.encoding), pins: t.pins}
+	made := &Tree{schema: t.schema, held: t.held + len(p.encoding), pins: t.pins}
 	if a.pins {
 		made.pins = &pins{}
 	}
 	kids, m := make([]kid, 0, 2), value.extent()
-	if exact = true; t.schema.formatOf() == Protobuf {
-		made.size = len(t.schema.prefix) + m.size
-		exact = max(m.peak, t.doc.get(valueKey).m.peak) <= MaxNodes
+	if t.schema.formatOf() == Protobuf {
+		if made.size = len(t.schema.prefix) + m.size; m.peak > MaxNodes {
+			return nil
+		}
 	} else {
 		st, _ := styleOf(layout.raw)
 		if shown := st.shown(&m); shown != st {
 			layout, st = shown.leaf(), shown
 		}
 		if made.size = st.length(&m); m.nodes > MaxNodes || m.height > MaxDepth {
-			return nil, true
+			return nil
 		}
 		kids = append(kids, kid{styleKey, layout})
 	}
 	if made.size > MaxValue {
-		return nil, true
+		return nil
 	}
 	made.doc = newContainer(mapping, append(kids, kid{valueKey, value}))
-	return made, exact
+	return made
 }
 
 // An applier does what the edits of one write say to the value that its author

@@ -203,21 +203,3 @@ func BenchmarkSums(b *testing.B) {
 		}
 	}
 }
-
-// BenchmarkTooManyNodes is what a patch costs of a value that has more nodes
-// than the parser counts.
-func BenchmarkTooManyNodes(b *testing.B) {
-	s := mustSchema(Protobuf, "", Type{Kind: Record, Fields: []Field{{"1", 2}, {"2", 1}}}, Type{Kind: Sequence})
-	item := "\x0a\x0d" + strings.Repeat("x", 13)
-	t := Parse([]byte(strings.Repeat(item, MaxNodes-9)+"\x12\x10"+strings.Repeat("\x08\x01", 8)), s)
-	patches := []*Patch{
-		inValue(b, []string{"1"}, edit{op: opInsert, values: [][]byte{[]byte(item)}}),
-		inValue(b, []string{"1"}, edit{op: opCut, count: 1, sum: (&node{raw: []byte(item)}).sum()}),
-	}
-	for i := 0; b.Loop(); i++ {
-		var err error
-		if t, err = Apply(t, patches[i%2]); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

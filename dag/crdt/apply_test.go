@@ -326,7 +326,6 @@ func TestApply(t *testing.T) {
 	defer func(n, m int) { chunkMax, sumMin = n, m }(chunkMax, sumMin)
 	for _, co := range append(slices.Clone(corpora), odd...) {
 		t.Run(co.name, func(t *testing.T) {
-			made, exact := 0, 0
 			rapid.Check(t, func(t *rapid.T) {
 				d := newDrawer(t)
 				chunkMax, sumMin = pick(d, []int{1, 2, 3, 128}), pick(d, []int{1, 20, 256})
@@ -334,10 +333,6 @@ func TestApply(t *testing.T) {
 				slow := fast
 				for range 8 {
 					p := d.anyPatch(co, slow)
-					if _, ok := fast.applied(p); ok {
-						exact++
-					}
-					made++
 					var err error
 					if fast, slow, err = checkApply(fast, slow, p); err != nil {
 						t.Fatal(err)
@@ -350,9 +345,6 @@ func TestApply(t *testing.T) {
 					t.Fatal(err)
 				}
 			})
-			if exact < made {
-				t.Errorf("%d of %d patches took the slow path", made-exact, made)
-			}
 		})
 	}
 }

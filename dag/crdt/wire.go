@@ -192,7 +192,9 @@ func (w *wireParser) field(raw []byte, records []record, p place, depth int) *no
 		}
 	}
 	if n == nil {
-		w.nodes = before - 1
+		if w.nodes >= 0 { // else the value is beyond the bound
+			w.nodes = before - 1
+		}
 		w.low = min(w.low, w.nodes)
 		n = &node{raw: raw}
 		if peak := before - w.low; peak > 1 {
