@@ -93,6 +93,7 @@ func (n *Network) notifiee() network.Notifiee {
 			if !relayed(c) {
 				n.start(func(ctx context.Context) { n.direct(ctx, c.RemotePeer()) })
 			}
+			n.start(func(ctx context.Context) { n.closeDead(ctx, c.RemotePeer()) })
 			if c.Stat().Direction == network.DirOutbound {
 				n.syncer.want(c.RemotePeer(), 0)
 			} else {

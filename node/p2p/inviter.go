@@ -129,7 +129,8 @@ func (i *inviter) allow(c network.Conn) bool {
 	return b.take(1, now) && i.all.take(1, now)
 }
 
-// serve answers one join stream.
+// serve answers one join stream. Who is told to wait is not blamed: others may have the
+// slots, or use up what is allowed at an address that many sites share.
 func (i *inviter) serve(ctx context.Context, s network.Stream) {
 	p := s.Conn().RemotePeer()
 	f := newFramer(s, maxJoinFrame, min(i.n.timing.Stall, joinTimeout))
@@ -149,9 +150,6 @@ func (i *inviter) serve(ctx context.Context, s network.Stream) {
 		}
 	}
 	i.n.metrics.joins.WithLabelValues(joinNames[answer.code]).Inc()
-	if answer.code == joinBusy {
-		i.n.standings.report(p, reasonJoin, ErrBusy)
-	}
 	if err := f.write(answer.encode()); err != nil {
 		_ = s.ResetWithError(codeClosing)
 		return

@@ -231,6 +231,9 @@ func TestJoinRateLimit(t *testing.T) {
 	if host.count(t, "causeway_p2p_joins_total", "busy") == 0 {
 		t.Errorf("of %d attempts none was told to wait", joinAddrBurst+4)
 	}
+	if n := host.misbehaved(t, string(reasonJoin)); n > 0 {
+		t.Errorf("who was told to wait was blamed, %v times", n)
+	}
 }
 
 // TestUnknownPeerShowsItsEnrolment has a newcomer meet a node that does not

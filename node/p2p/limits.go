@@ -210,6 +210,9 @@ const (
 	// wantQueue bounds requests to sync with a peer; when it is full, anti-entropy makes up.
 	wantQueue = 128
 
+	// answerTime is how long a peer with several connections has to answer on each.
+	answerTime = 5 * time.Second
+
 	// joinRate and joinBurst bound join attempts of everybody, per second.
 	joinRate, joinBurst = 2, 64
 	// joinAddrRate and joinAddrBurst bound join attempts from one network address, per second.

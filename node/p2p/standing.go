@@ -22,7 +22,7 @@ const (
 	reasonStalled     reason = "stalled"      // no progress within the deadline
 	reasonBudget      reason = "budget"       // too many sessions, or too much in the pool
 	reasonNotEnrolled reason = "not-enrolled" // used a gated protocol without being enrolled
-	reasonJoin        reason = "join"         // bad or too frequent join attempts
+	reasonJoin        reason = "join"         // bad join attempts
 )
 
 // reasonVersion is an op of a later version of the format, which a correct

@@ -172,7 +172,9 @@ func (s *syncer) run(ctx context.Context, p peer.ID) error {
 		return ErrBusy
 	}
 	defer give()
-	str, err := s.n.host.NewStream(reach(ctx, "sync"), p, SyncProtocol)
+	opening, opened := context.WithTimeout(ctx, s.n.timing.Stall)
+	str, err := s.n.host.NewStream(reach(opening, "sync"), p, SyncProtocol)
+	opened()
 	if err != nil {
 		return s.over(p, "out", err)
 	}
