@@ -192,14 +192,15 @@ func (s *Site) Peer(tb testing.TB, key identity.PublicKey) (admin.Peer, bool) {
 // Names waits until the node names a liar for that reason: in the list of its
 // peers, and in its metrics. (Those name the first 64 peers that misbehave and count
 // the others together; of these, the list must give the reason.) Meanwhile it has
-// the lie told again now and then: the node may have been busy with a sync of its own.
+// the lie told again now and then: the node may have been busy with a sync of its own, or named the liar
+// for being slow.
 func (s *Site) Names(tb testing.TB, liar identity.PublicKey, reason string, again ...func()) {
 	tb.Helper()
 	const metric = "causeway_p2p_misbehaviour_total"
 	var last admin.Peer
 	told := time.Now()
 	Eventually(tb, s.Name+" names "+PeerID(liar)+" for "+reason, func() bool {
-		if last, _ = s.Peer(tb, liar); last.Misconduct == "" && time.Since(told) > 2*time.Second {
+		if last, _ = s.Peer(tb, liar); last.Misconduct != reason && time.Since(told) > 2*time.Second {
 			for _, f := range again {
 				f()
 			}
