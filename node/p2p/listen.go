@@ -52,7 +52,7 @@ func (t *tcpTransport) Listen(addr multiaddr.Multiaddr) (transport.Listener, err
 		l.Close()
 		return nil, err
 	}
-	return t.upgrader.UpgradeListener(t, wrapped), nil
+	return t.upgrader.UpgradeGatedMaListener(t, t.upgrader.GateMaListener(wrapped)), nil
 }
 
 // A pacedListener accepts no more connections than the doors say. The others wait in
