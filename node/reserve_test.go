@@ -38,6 +38,7 @@ func TestReserveConfig(t *testing.T) {
 			t.Errorf("a reserve of %d bytes: %v, %d spaces, want %d", bytes, cfg.Validate(), len(cfg.spaces()), want)
 		}
 	}
+	cfg.ReserveDiskBytes = 2 * commit.LowSpace
 	free, reserve, err := cfg.spaces()[0].Measure()
 	if err != nil || free <= 0 || reserve != cfg.ReserveDiskBytes {
 		t.Errorf("Measure() = %d, %d, %v, want some free, and the reserve that is configured", free, reserve, err)
