@@ -75,6 +75,7 @@ func TestHandshakesOfKnownAddresses(t *testing.T) {
 		wait("known, begun", true, true)
 		h.leave(0)
 		time.Sleep(time.Minute)
+		synctest.Wait() // and see what they did
 		if want := []string{"known, begun", "stranger, begun", "known 1", "stranger 1", "stranger 2"}; !slices.Equal(got, want) {
 			t.Errorf("their turns were %q, want %q", got, want)
 		}

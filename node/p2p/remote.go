@@ -45,6 +45,9 @@ func (r *remote) begin(ctx context.Context) (*piece, error) {
 }
 
 func (p *piece) take() error {
+	if err := p.ctx.Err(); err != nil {
+		return err // also where there is a slot
+	}
 	select {
 	case p.r.slots <- struct{}{}:
 		p.began, p.has = time.Now(), true
