@@ -1,7 +1,6 @@
 package adversary
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -175,12 +174,7 @@ func (f *Force) amplification(ctx context.Context) {
 			return
 		}
 		_ = s.SetReadDeadline(time.Now().Add(5 * time.Second))
-		for ctx.Err() == nil {
-			frame, err := readFrame(s)
-			if err != nil || bytes.Equal(frame, endFrame()) {
-				break
-			}
-		}
+		swallow(s)
 		_ = s.Reset()
 	})
 }

@@ -182,6 +182,26 @@ func (p *Peer) state(s network.Stream, c claim, frames ...[]byte) {
 	drain(s)
 }
 
+// swallow reads an answer to its end and says that it took what came, so that more does. It
+// returns the bytes of the frames.
+func swallow(s network.Stream) (n int64) {
+	const unit, every = 256 << 10, 8
+	untold := 0
+	for {
+		frame, err := readFrame(s)
+		n += int64(len(frame))
+		switch {
+		case err != nil, bytes.Equal(frame, endFrame()), bytes.Equal(frame, cutFrame()):
+			return n
+		case bytes.HasPrefix(frame, opsFrame()):
+			if untold += (len(frame) + unit - 1) / unit; untold >= every {
+				_, _ = s.Write(framed(ackFrame(untold)))
+				untold = 0
+			}
+		}
+	}
+}
+
 // readFrame reads one frame, of at most the largest size, and opens it if it is compressed.
 func readFrame(s network.Stream) ([]byte, error) {
 	var head [4]byte

@@ -110,6 +110,13 @@ func opsFrame(ops ...encodedOp) []byte {
 // Frames of one number: the end of an answer, of one that was cut, fin.
 func endFrame() []byte { return dagcbor.AppendUint(dagcbor.AppendArray(nil, 1), 2) }
 
+// cutFrame ends an answer at a limit, ackFrame says that so many units of ops frames were taken.
+func cutFrame() []byte { return dagcbor.AppendUint(dagcbor.AppendArray(nil, 1), 3) }
+
+func ackFrame(units int) []byte {
+	return dagcbor.AppendUint(dagcbor.AppendUint(dagcbor.AppendArray(nil, 2), 8), uint64(units))
+}
+
 func finFrame(satisfied bool) []byte {
 	return dagcbor.AppendBool(dagcbor.AppendUint(dagcbor.AppendArray(nil, 2), 7), satisfied)
 }
