@@ -71,7 +71,7 @@ func (l *pacedListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	if t, ok := c.(*net.TCPConn); ok {
-		_ = t.SetLinger(0) // whoever is turned away leaves nothing behind
+		_ = t.SetLinger(0) // a closed connection leaves nothing behind; what was not sent yet comes by sync
 	}
 	if wait := l.doors.accepted(time.Now()); wait > 0 {
 		select {

@@ -27,7 +27,7 @@ const (
 	apart = 60 * time.Millisecond
 	// settle is how long what follows the last put may take: an announcement of heads, a sync.
 	settle = 2 * time.Second
-	// wholeKeys are written whole, by policy.
+	// Pods at wholeKeys are written whole, by policy, those at mergeKeys as patches.
 	mergeKeys, wholeKeys = "/registry/pods/default/", "/whole/pods/default/"
 )
 
